@@ -1,0 +1,1 @@
+"""The command `riverrun`: people in front of a terminal, and scripts."""

@@ -1,0 +1,1 @@
+"""What a user calls: a graph that compiles to something that runs."""

@@ -1,0 +1,364 @@
+"""The engine: signals in, events and commands out, no I/O (the same shape as h11 and websockets: a pure protocol).
+
+Signals are methods named in the past tense; most take `now`, the wall clock in milliseconds. What the world may know is
+appended to `events`, what the driver must do to `commands`; the driver drains both after each signal. The machine is
+deterministic: the same signals give the same events, so feeding it what a log records brings it back to where the log
+ends (`riverrun.graph.replay`).
+
+It knows no asyncio, clock, store or task, and calls no user code but reducers, which are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from riverrun.base.errors import IllegalMove, RiverrunError
+from riverrun.events.kinds import (
+    Custom,
+    ErrorInfo,
+    Event,
+    NodeChunk,
+    NodeCompleted,
+    NodeFailed,
+    NodeRetrying,
+    NodeStarted,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    RunStopped,
+    RunTimedOut,
+)
+from riverrun.graph.course import Course
+from riverrun.graph.fold import Fold
+from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
+from riverrun.graph.node import START
+from riverrun.graph.plan import Plan
+from riverrun.graph.schedule import Live
+from riverrun.graph.state import State
+from riverrun.graph.step import AskRouters, CancelNode, Order, RunNode, Step
+
+
+class Machine:
+    """Decide what a run does next.
+
+    Args:
+        plan: The graph.
+        run: Id of the run.
+
+    Attributes:
+        events: Facts that were not drained yet.
+        commands: Orders that were not drained yet.
+        seq: The last seq that was given.
+        state: Where the run is.
+        timeout: Seconds the run may take; None for no limit.
+    """
+
+    def __init__(self, plan: Plan, run: str) -> None:
+        self.plan = plan
+        self.run = run
+        self.events: list[Event] = []
+        self.commands: list[Order] = []
+        self.seq = 0
+        self.state = RunState.NEW
+        self.timeout: float | None = None
+        self._course = Course(plan)
+        self._limit = 0
+        self._ending: tuple[Callable[..., Event], dict[str, Any]] = (RunCompleted, {})
+        self._partial: list[str] = []
+        self._final: State | None = None
+
+    # The run as a whole
+
+    def started(self, event: RunStarted) -> None:
+        """Take in that the run exists: `event` is the first of its log.
+
+        Raises:
+            IllegalMove: E3012, it was started before.
+            InputError: E2010, the input does not fit the state.
+            NodeError: E3007, a reducer does not take the input.
+        """
+        given = self.plan.schema.check_input(event.input)
+        after = self.plan.schema.write({}, (given,))
+        self.state = move(RUN_MOVES, self.state, "started", "the run")
+        self._limit, self.timeout, self.seq = event.limit, event.timeout, event.seq
+        self.events.append(event)
+        step = self._course.open()
+        step.take("returned")
+        step.updates = (given,)
+        self._given(step, after, event.ts)
+
+    def stopped(self, reason: str, now: int) -> None:
+        """Take in that the user ends the run.
+
+        Raises:
+            IllegalMove: E3012, it has not begun or has ended.
+        """
+        self._end("stopped", RunStopped, now, reason=reason)
+
+    def expired(self, now: int) -> None:
+        """Take in that the time of the run is over.
+
+        Raises:
+            IllegalMove: E3012, it has not begun or has ended.
+        """
+        self._end("expired", RunTimedOut, now, limit=self.timeout or 0.0)
+
+    def broke(self, error: ErrorInfo, now: int) -> None:
+        """Take in that the run cannot go on, for a reason that lies in no single node.
+
+        Raises:
+            IllegalMove: E3012, it has not begun or has ended.
+        """
+        self._end("broke", RunFailed, now, error=error)
+
+    # One execution of a node
+
+    def yielded(self, exec_id: str, key: str | None, value: object, now: int) -> None:
+        """Take in a chunk.
+
+        Args:
+            exec_id: Who put it out.
+            key: Key under which the fold will be stored, if any.
+            value: The chunk.
+            now: Milliseconds since the Unix epoch.
+
+        Raises:
+            IllegalMove: E3012, this execution may not put out anything (any more).
+        """
+        step = self._take(exec_id, "yielded")
+        fold = step.folds.get(key) or self._fold(step, key)
+        node = step.node
+        self.seq += 1
+        # Written out rather than by _emit: this is the hot path (0.7 µs instead of 1.9 µs per chunk).
+        self.events.append(
+            NodeChunk(
+                seq=self.seq,
+                ts=now,
+                run=self.run,
+                node=step.name,
+                exec=exec_id,
+                attempt=step.attempt,
+                agent=None if node is None else node.agent,
+                message=fold.message,
+                key=key,
+                start=fold.add(value),
+                value=value,
+            )
+        )
+
+    def updated(self, exec_id: str, update: Mapping[str, Any]) -> None:
+        """Take in an update that a generator yielded; it counts once the node has ended.
+
+        Raises:
+            IllegalMove: E3012, this execution may not write anything (any more).
+        """
+        step = self._take(exec_id, "updated")
+        step.updates = (*step.updates, update)
+
+    def emitted(self, exec_id: str, name: str, value: object, now: int) -> None:
+        """Take in what a node tells its readers (`ctx.emit`).
+
+        Raises:
+            IllegalMove: E3012, this execution may not say anything (any more).
+        """
+        step = self._take(exec_id, "emitted")
+        self._emit(Custom, now, **step.label, name=name, value=value)
+
+    def returned(
+        self, exec_id: str, update: Mapping[str, Any] | None, streamed: tuple[str, ...], goto: tuple[str, ...], now: int
+    ) -> None:
+        """Take in that a node ended well.
+
+        Args:
+            exec_id: Which execution.
+            update: What it returned, without its streams.
+            streamed: Keys whose value is the fold of the chunks that were yielded under them.
+            goto: What a returned Command chose.
+            now: Milliseconds since the Unix epoch.
+
+        Raises:
+            IllegalMove: E3012, this execution cannot end (again).
+        """
+        step = self._take(exec_id, "returned")
+        if update:
+            step.updates = (*step.updates, update)
+        for key in streamed:
+            if key not in step.folds:
+                self._fold(step, key)
+        step.goto = goto or None
+        try:
+            after = self.plan.schema.write(step.seen, step.writes)
+        except RiverrunError as error:
+            step.state = StepState.FAILED
+            self._broken(step, error_info(error), now)
+            return
+        self._given(step, after, now)
+
+    def routed(self, exec_id: str, targets: tuple[str, ...], now: int) -> None:
+        """Take in where the routers of a node lead.
+
+        Raises:
+            IllegalMove: E3012, this execution waits for no router.
+        """
+        step = self._take(exec_id, "routed")
+        step.goto = tuple(dict.fromkeys((*(step.goto or ()), *targets)))
+        self._completed(step, self.plan.schema.write(step.seen, step.writes), now)
+
+    def failed(self, exec_id: str, error: ErrorInfo, now: int) -> None:
+        """Take in that a node, or a router of it, raised.
+
+        Raises:
+            IllegalMove: E3012, this execution cannot fail (any more).
+        """
+        step = self._take(exec_id, "failed")
+        if step.state is StepState.CANCELLED:  # an error on the way out of a cancelled node is no news
+            self._gone(step, now)
+        else:
+            self._broken(step, error, now)
+
+    def cancelled(self, exec_id: str, now: int) -> None:
+        """Take in that an execution ended because it was told to.
+
+        Raises:
+            IllegalMove: E3012, it was not told to.
+        """
+        self._gone(self._take(exec_id, "cancelled"), now)
+
+    def retried(self, exec_id: str, reason: str, now: int) -> None:
+        """Take in that an execution begins anew; what it put out so far is void.
+
+        Raises:
+            IllegalMove: E3012, it is not running.
+        """
+        step = self._take(exec_id, "retried")
+        voids = step.renew()
+        self._emit(NodeRetrying, now, **step.label, voids=voids, reason=reason)
+
+    # What can be asked
+
+    @property
+    def steps(self) -> Mapping[str, Step]:
+        """What runs, by execution id."""
+        return self._course.steps
+
+    def values(self) -> State:
+        """Give the state as far as it is settled: of an ended run the final one."""
+        return dict(self._course.settled() if self._final is None else self._final)
+
+    def standing_orders(self) -> list[Order]:
+        """Give the orders for everything that should be running now: what a new owner of the run has to do."""
+        orders: list[Order] = []
+        for step in self.steps.values():
+            if step.state is StepState.ROUTING:
+                after = self.plan.schema.write(step.seen, step.writes)
+                orders.append(AskRouters(step.exec_id, self.plan.routers[step.name], after))
+            elif step.node is not None:
+                orders.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
+        return orders
+
+    # How it is done
+
+    def _take(self, exec_id: str, signal: str) -> Step:
+        step = self._course.steps.get(exec_id)
+        if step is None:
+            raise IllegalMove("E3012", f"there is no execution {exec_id!r} that could take the signal {signal!r}")
+        step.take(signal)
+        return step
+
+    def _emit(self, kind: Callable[..., Event], now: int, **fields: object) -> None:
+        self.seq += 1
+        self.events.append(kind(seq=self.seq, ts=now, run=self.run, **fields))
+
+    def _fold(self, step: Step, key: str | None) -> Fold:
+        message = step.exec_id if key is None else f"{step.exec_id}/{key}"
+        listed = key is not None and self.plan.schema.folds_to_list(key)
+        fold = step.folds[key] = Fold(message, key, "list" if listed else "text")
+        return fold
+
+    def _given(self, step: Step, after: State, now: int) -> None:
+        """The node gave back: ask its routers, unless nothing can follow any more."""
+        routers = self.plan.routers.get(step.name)
+        if routers and self.state is RunState.RUNNING:
+            self.commands.append(AskRouters(step.exec_id, routers, dict(after)))
+            return
+        step.state = StepState.COMPLETED
+        self._completed(step, after, now)
+
+    def _completed(self, step: Step, after: State, now: int) -> None:
+        if step.node is not None:
+            told = tuple(dict(update) for update in step.updates)
+            self._emit(NodeCompleted, now, **step.label, writes=told, folds=step.hows, goto=step.goto)
+        elif step.goto is not None:
+            # START is no node, but where its routers led is a fact that a replay needs.
+            self._emit(NodeCompleted, now, **step.label, goto=step.goto)
+        self._course.complete(step, after)
+        self._go_on(now)
+
+    def _go_on(self, now: int) -> None:
+        """Begin what may begin, or end the run when nothing is left."""
+        if self.state is RunState.RUNNING:
+            for live in self._course.ready():
+                if self.state is RunState.RUNNING:
+                    self._begin(live, now)
+        if self.state is RunState.RUNNING and self._course.finished:
+            try:
+                self._final = self._course.final()
+            except RiverrunError as error:
+                self.broke(error_info(error), now)
+            else:
+                self._terminal(now)
+        elif self.state is RunState.ENDING and not self.steps:
+            self._terminal(now)
+
+    def _begin(self, live: Live, now: int) -> None:
+        name = self._course.name(live)
+        if self._course.made >= self._limit:
+            what = f"the run made {self._course.made} steps, as many as it may; node {name!r} would be next"
+            self.broke(ErrorInfo(code="E3005", message=what, where=f"node {name!r}", mend=_MEND_LIMIT), now)
+            return
+        try:
+            step = self._course.begin(live)
+        except RiverrunError as error:
+            self.broke(error_info(error), now)
+            return
+        after = tuple(moment.exec_id for moment, _ in live.parents if not moment.exec_id.startswith(START))
+        self._emit(NodeStarted, now, **step.label, after=after)
+        if step.node is not None:
+            self.commands.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
+
+    def _broken(self, step: Step, error: ErrorInfo, now: int) -> None:
+        self._emit(NodeFailed, now, **step.label, error=error)
+        self._partial += step.heard
+        self._course.drop(step)
+        self._end("broke", RunFailed, now, error=error)
+
+    def _gone(self, step: Step, now: int) -> None:
+        self._partial += step.heard
+        self._course.drop(step)
+        self._go_on(now)
+
+    def _end(self, signal: str, kind: Callable[..., Event], now: int, **cause: object) -> None:
+        first = self.state is RunState.RUNNING
+        self.state = move(RUN_MOVES, self.state, signal, "the run")
+        if first:
+            self._ending = (kind, cause)
+            for step in self.steps.values():
+                step.take("cancel")
+                self.commands.append(CancelNode(step.exec_id))
+            self._go_on(now)
+
+    def _terminal(self, now: int) -> None:
+        if self._final is None:
+            self._final = self._course.settled()
+        self.state = move(RUN_MOVES, self.state, "finished", "the run")
+        kind, cause = self._ending
+        self._emit(kind, now, steps=self._course.made, partial=tuple(self._partial), **cause)
+
+
+_MEND_LIMIT = "Raise recursion_limit, or look for a loop that never ends; the state so far is kept"
+
+
+def error_info(error: RiverrunError) -> ErrorInfo:
+    """Give what readers may know of an error."""
+    return ErrorInfo(code=error.code, message=error.message, where=error.where, mend=error.mend)

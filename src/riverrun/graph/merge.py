@@ -1,0 +1,180 @@
+"""Where branches meet: what a node sees is what its causal ancestors wrote, whichever branch was faster.
+
+Every finished execution leaves a `Moment`: the state after it, and whose descendant it is. A node with one parent sees
+that parent's state. Where several meet, the state is that of their nearest common origin (the moment every path to them
+goes through) with everything written since applied branch by branch: at each fork in the order in which its edges were
+declared, each branch whole before the next. Two writes to a key without a reducer by executions that do not know of
+each other are an error naming the key and both nodes. So the result never depends on timing.
+
+The cost of a meeting is the number of executions since the common origin. This file does not know rounds or events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from riverrun.base.errors import NodeError
+from riverrun.graph.state import Schema, State
+
+Parents = tuple[tuple["Moment", int], ...]
+
+
+class Moment:
+    """What one execution left behind.
+
+    Args:
+        exec_id: The execution.
+        parents: The moments it descends from, each with the place of the edge among those that left it.
+        state: The state after it. Nobody changes it in place.
+        writes: What it wrote, in order.
+        origin: The moment that every path to it goes through; None for the first.
+    """
+
+    __slots__ = ("depth", "exec_id", "origin", "parents", "state", "writes")
+
+    def __init__(
+        self,
+        exec_id: str,
+        parents: Parents,
+        state: State,
+        writes: tuple[Mapping[str, Any], ...] = (),
+        origin: Moment | None = None,
+    ) -> None:
+        self.exec_id = exec_id
+        self.parents = parents
+        self.state = state
+        self.writes = writes
+        self.origin = origin
+        self.depth: int = 0 if origin is None else origin.depth + 1
+
+    def forget(self) -> None:
+        """Cut off the past: nothing alive descends from anything older, so no meeting will look further back."""
+        self.parents = ()
+        self.origin = None
+        self.depth = 0
+
+
+def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:
+    """Give what an execution triggered by these moments sees.
+
+    Args:
+        schema: Keys and reducers.
+        parents: At least one moment, with the place of the edge among those that left it.
+
+    Returns:
+        The state, the nearest common origin, and the parents in merge order.
+
+    Raises:
+        NodeError: E3004, branches wrote one key without a reducer; E3007, a reducer raised.
+    """
+    if len(parents) == 1:
+        only = parents[0][0]
+        return only.state, only, parents
+    origin = parents[0][0]
+    for moment, _ in parents[1:]:
+        origin = _common_origin(origin, moment)
+    order = _merge_order(origin, parents)
+    place = {moment: index for index, moment in enumerate(order)}
+    # The origin itself may be a parent (a long and a short branch from one fork): it comes first.
+    ordered = tuple(sorted(parents, key=lambda parent: (place.get(parent[0], -1), parent[1])))
+    return _apply(schema, origin.state, order, place), origin, ordered
+
+
+def _common_origin(one: Moment, other: Moment) -> Moment:
+    while one is not other:
+        if one.depth >= other.depth and one.origin is not None:
+            one = one.origin
+        elif other.origin is not None:
+            other = other.origin
+        else:
+            raise AssertionError("two moments of one run have no common origin")
+    return one
+
+
+def _merge_order(origin: Moment, parents: Parents) -> list[Moment]:
+    """Order everything since `origin`: ancestors first, and each branch whole before the next where that allows it."""
+    children: dict[Moment, list[tuple[int, Moment]]] = {origin: []}
+    todo = [moment for moment, _ in parents if moment is not origin]
+    while todo:
+        moment = todo.pop()
+        if moment in children:
+            continue
+        children[moment] = []
+        todo.extend(parent for parent, _ in moment.parents if parent not in children)
+    for moment in children:
+        if moment is not origin:
+            for parent, edge in moment.parents:
+                children[parent].append((edge, moment))
+    order: list[Moment] = []
+    seen = {origin}
+    # Reverse postorder of a depth-first walk that takes the last branch first puts the first branch first.
+    stack = [(origin, _last_first(children[origin]))]
+    while stack:
+        moment, rest = stack[-1]
+        while rest:
+            following = rest.pop()
+            if following not in seen:
+                seen.add(following)
+                stack.append((following, _last_first(children[following])))
+                break
+        else:
+            stack.pop()
+            order.append(moment)
+    order.pop()  # the origin: its writes are in its state
+    order.reverse()
+    return order
+
+
+def _last_first(branches: list[tuple[int, Moment]]) -> list[Moment]:
+    return [moment for _, moment in sorted(branches, key=lambda branch: branch[0])]
+
+
+def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[Moment, int]) -> State:
+    written: dict[str, list[tuple[Moment, Any]]] = {}
+    for moment in order:
+        for update in moment.writes:
+            for key, value in update.items():
+                written.setdefault(key, []).append((moment, value))
+    after = dict(base)
+    ancestors: list[int] | None = None
+    for key, writes in written.items():
+        known = schema.keys.get(key)
+        if known is not None and known.reducer is not None:
+            for _, value in writes:
+                after[key] = schema.reduce(known, after, value)
+            continue
+        if len(writes) > 1:
+            if ancestors is None:
+                ancestors = _ancestors(order, place)
+            _check_chain(key, [moment for moment, _ in writes], place, ancestors)
+        after[key] = writes[-1][1]
+    return after
+
+
+def _ancestors(order: Sequence[Moment], place: Mapping[Moment, int]) -> list[int]:
+    """Give for each moment its ancestors since the origin, as a bit mask over `order`."""
+    masks: list[int] = []
+    for moment in order:
+        mask = 0
+        for parent, _ in moment.parents:
+            index = place.get(parent)
+            if index is not None:
+                mask |= masks[index] | 1 << index
+        masks.append(mask)
+    return masks
+
+
+def _check_chain(key: str, writers: Iterable[Moment], place: Mapping[Moment, int], ancestors: list[int]) -> None:
+    before: Moment | None = None
+    for writer in writers:
+        if before is not None and before is not writer and not ancestors[place[writer]] >> place[before] & 1:
+            one, other = node_of(before.exec_id), node_of(writer.exec_id)
+            what = f"nodes {one!r} and {other!r} wrote key {key!r}, neither knowing of the other"
+            raise NodeError("E3004", what, where=f"key {key!r}")
+        before = writer
+
+
+def node_of(exec_id: str) -> str:
+    """Give the name of the node in an execution's id."""
+    return exec_id.rpartition(":")[0]

@@ -1,0 +1,114 @@
+"""One execution of a node while it lasts, and what the machine orders the driver to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from riverrun.graph.fold import Fold
+from riverrun.graph.merge import Moment
+from riverrun.graph.moves import STEP_MOVES, StepState, move
+from riverrun.graph.node import START, Node
+from riverrun.graph.plan import Router
+from riverrun.graph.schedule import Live
+from riverrun.graph.state import State
+
+
+class RunNode(NamedTuple):
+    """Run this node with this state."""
+
+    exec_id: str
+    node: Node
+    state: State
+    attempt: int
+
+
+class AskRouters(NamedTuple):
+    """Ask these routers, in order, what follows; the state is the one after the node."""
+
+    exec_id: str
+    routers: tuple[Router, ...]
+    state: State
+
+
+class CancelNode(NamedTuple):
+    """End this execution as soon as possible, and say so."""
+
+    exec_id: str
+
+
+Order = RunNode | AskRouters | CancelNode
+
+
+class Step:
+    """One execution of a node.
+
+    Attributes:
+        exec_id: `node:ordinal`.
+        node: None for START.
+        live: Its place in the schedule.
+        seen: The state it began with.
+        origin: The moment that every path to it goes through.
+        state: Where it is in the table of moves.
+        attempt: Which try, from 1.
+        folds: Its messages, by key.
+        updates: What it wrote so far, in order, without its streams.
+        goto: What it chose to go to beside its plain edges.
+    """
+
+    __slots__ = ("attempt", "exec_id", "folds", "goto", "live", "name", "node", "origin", "seen", "state", "updates")
+
+    def __init__(self, exec_id: str, node: Node | None, live: Live, seen: State, origin: Moment) -> None:
+        self.exec_id = exec_id
+        self.node = node
+        self.name = START if node is None else node.name
+        self.live = live
+        self.seen = seen
+        self.origin = origin
+        self.state = StepState.RUNNING
+        self.attempt = 1
+        self.folds: dict[str | None, Fold] = {}
+        self.updates: tuple[Mapping[str, Any], ...] = ()
+        self.goto: tuple[str, ...] | None = None
+
+    def take(self, signal: str) -> None:
+        """Move by a signal.
+
+        Args:
+            signal: As in `STEP_MOVES`.
+
+        Raises:
+            IllegalMove: E3012, the table has no such move; nothing changed.
+        """
+        self.state = move(STEP_MOVES, self.state, signal, self.exec_id)
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """The fields that all events of this execution share."""
+        agent = None if self.node is None else self.node.agent
+        return {"node": self.name, "exec": self.exec_id, "attempt": self.attempt, "agent": agent}
+
+    @property
+    def writes(self) -> tuple[Mapping[str, Any], ...]:
+        """Everything it wrote, in order: its updates, then the folds of its streams."""
+        folded = {key: fold.value for key, fold in self.folds.items() if key is not None}
+        return (*self.updates, folded) if folded else self.updates
+
+    @property
+    def hows(self) -> dict[str, str]:
+        """How each key that was streamed is put together."""
+        return {key: fold.how for key, fold in self.folds.items() if key is not None}
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """Ids of the messages of which something was put out."""
+        return tuple(fold.message for fold in self.folds.values() if fold.pieces)
+
+    def renew(self) -> tuple[str, ...]:
+        """Begin a new attempt; give the ids of the messages that are void now."""
+        voids = self.heard
+        for fold in self.folds.values():
+            fold.clear()
+        self.attempt += 1
+        self.updates, self.goto = (), None
+        return voids

@@ -1,0 +1,121 @@
+"""The rules of one log, which every store obeys by calling them: who may append what, and what it makes of the run.
+
+It does not know where a log lives. Raising leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from riverrun.base.errors import CursorError, Fenced, HeadMoved, InputError
+from riverrun.events.ending import Ending
+from riverrun.events.kinds import Event, RunInterrupted, RunStarted, Terminal
+from riverrun.log.store import Page, Status
+
+
+def check_append(
+    stored_epoch: int, stored_head: int, status: Status, epoch: int, expected_seq: int, events: Sequence[Event]
+) -> None:
+    """Refuse an append that would break L1, L5 or L6.
+
+    Args:
+        stored_epoch: The fencing number that the store holds.
+        stored_head: The head that the store holds.
+        status: The status that the store holds.
+        epoch: The writer's fencing number.
+        expected_seq: The head as the writer knows it.
+        events: What it wants to append.
+
+    Raises:
+        Fenced: E4004, the epoch is not the stored one.
+        InputError: E2009, the log has its terminal event.
+        HeadMoved: E4005, the head is elsewhere, or the events do not continue it.
+    """
+    if epoch != stored_epoch:
+        raise Fenced("E4004", f"epoch {epoch} is not the owner's: the run is at epoch {stored_epoch}")
+    if status == "ended":
+        raise InputError("E2009", "the log has its terminal event")
+    if expected_seq != stored_head:
+        raise HeadMoved("E4005", f"the head is {stored_head}, not {expected_seq}")
+    last = len(events) - 1
+    for index, event in enumerate(events):
+        if event.seq != stored_head + 1 + index:
+            raise HeadMoved("E4005", f"event {event.seq} does not continue {stored_head + index}")
+        if event.terminal and index != last:
+            raise HeadMoved("E4005", f"event {event.seq} is terminal, but others follow it")
+    if last < 0:
+        raise HeadMoved("E4005", "there is nothing to append")
+
+
+def check_repeat(first: RunStarted, again: RunStarted) -> None:
+    """Refuse a `create` that was seen before, by its key or by the id of its run, with another graph or input.
+
+    Args:
+        first: What the run was made with.
+        again: What is asked for now.
+
+    Raises:
+        InputError: E2013, they differ.
+    """
+    if (first.graph, first.input) != (again.graph, again.input):
+        raise InputError(
+            "E2013", f"the key belongs to run {first.run} of graph {first.graph!r}, made with another input"
+        )
+
+
+def status_after(event: Event) -> Status:
+    """Say what the status of a run is once this event is the last of its log."""
+    if event.terminal:
+        return "ended"
+    return "parked" if isinstance(event, RunInterrupted) else "running"
+
+
+def ending_of(event: Event) -> Ending | None:
+    """Say how the run ended, if this is its terminal event."""
+    return Ending(event.type.removeprefix("run.")) if isinstance(event, Terminal) else None
+
+
+def check_place(after: int, head: int, floor: int) -> None:
+    """Refuse a place that the log does not have (L11).
+
+    Args:
+        after: seq of the last event that a reader has.
+        head: seq of the last committed event.
+        floor: seq before the first event that retention left.
+
+    Raises:
+        CursorError: E2006 beyond the head, E4007 below the floor, E2007 negative.
+    """
+    if after < 0:
+        raise CursorError("E2007", f"a seq cannot be negative: {after}")
+    if after > head:
+        raise CursorError("E2006", f"the log ends at {head}, there is nothing after {after} to continue")
+    if after < floor:
+        raise CursorError("E4007", f"the log begins after {floor}; what followed {after} was removed")
+
+
+def settle(tail: Page, epoch: int, expected_seq: int, count: int) -> bool:
+    """Decide what became of an append whose outcome is unknown (L7), from a read made after it.
+
+    Under the writer's own epoch nobody else can have written, so a moved head is the writer's own work.
+
+    Args:
+        tail: A page read after the attempt.
+        epoch: The writer's fencing number.
+        expected_seq: The head it expected.
+        count: How many events it sent.
+
+    Returns:
+        True when the events are in the log, False when they are not and may be sent again.
+
+    Raises:
+        Fenced: E4004, another owner has the run.
+        HeadMoved: E4005, the head is at neither place.
+    """
+    if tail.epoch != epoch:
+        raise Fenced("E4004", f"epoch {epoch} is not the owner's: the run is at epoch {tail.epoch}")
+    if tail.head == expected_seq:
+        return False
+    if tail.head == expected_seq + count:
+        return True
+    raise HeadMoved("E4005", f"the head is {tail.head}, neither {expected_seq} nor {expected_seq + count}")

@@ -1,0 +1,328 @@
+"""The one seam between runs and where their logs live: nine verbs, the same laws on every store.
+
+Laws (the suite in `riverrun.testing.stores` is their meaning):
+
+* L1  the seqs of a log are 1..head without a hole          * L2  a read shows only what was committed
+* L3  what was read once never changes                      * L4  one epoch per seq, and epochs never fall along seq
+* L5  after claim(e + 1) no append of epoch e succeeds      * L6  one terminal event at most, nothing after it
+* L7  an append of unknown outcome is settled by looking at the tail (`settle` in `log.py`), never doubled
+* L9  a control is kept once per key, in order              * L10 tenant is part of every key
+* L11 a place beyond the head, or of another log, is an error, never silence
+
+(L8, stored checkpoints, comes with them.) This file does not know SQL, files, threads or which stores exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from riverrun.events.kinds import Event, RunStarted
+from riverrun.events.record import Record
+
+Status = Literal["queued", "running", "parked", "ended"]
+
+
+class RunKey(NamedTuple):
+    """The name of a run in a store: never without its tenant."""
+
+    tenant: str
+    run: str
+
+
+class RunRow(Struct, frozen=True, kw_only=True):
+    """What a store knows of a run beside its log.
+
+    Attributes:
+        key: Tenant and id.
+        graph: Name of the graph.
+        thread: The conversation it belongs to, if any.
+        status: queued (no owner yet), running, parked (waits for answers) or ended.
+        ending: Value of `Ending` once ended.
+        epoch: Fencing number of the owner; 0 before the first claim.
+        head: seq of the last committed event.
+        log: Id of this incarnation of the log.
+        created_ms: Milliseconds since the Unix epoch.
+        updated_ms: Of the last commit.
+        worker: Id of the owner, or of the last one.
+        lease_until_ms: The owner's claim ends here unless it is renewed.
+    """
+
+    key: RunKey
+    graph: str
+    status: Status
+    epoch: int
+    head: int
+    log: str
+    created_ms: int
+    updated_ms: int
+    thread: str | None = None
+    ending: str | None = None
+    worker: str | None = None
+    lease_until_ms: int = 0
+
+
+class Created(NamedTuple):
+    """The outcome of `create`: the row, and whether this call made it (False: the key was known)."""
+
+    row: RunRow
+    fresh: bool
+
+
+class Page(NamedTuple):
+    """The outcome of `read`.
+
+    `head`, `epoch` and `status` are those of one moment together with the records; `floor` is the seq before the first
+    event that retention left (0: all are there).
+    """
+
+    records: list[Record]
+    head: int
+    epoch: int
+    status: Status
+    log: str
+    floor: int
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """Something a user asked of a run: `stop`, and later answers. `n` counts from 1 per run."""
+
+    n: int
+    kind: str
+    payload: dict[str, Any]
+
+
+class Held(NamedTuple):
+    """One run that a worker holds, for `renew`: its key, its epoch, and the last control it has seen."""
+
+    key: RunKey
+    epoch: int
+    controls_after: int
+
+
+class Renewal(NamedTuple):
+    """The outcome of `renew`: runs that are lost to another owner, and controls that the worker has not seen."""
+
+    lost: list[RunKey]
+    controls: dict[RunKey, list[Control]]
+
+
+class RunFilter(Struct, frozen=True, kw_only=True):
+    """Which runs `list` gives, newest first. None means any.
+
+    Attributes:
+        run: Exactly this one.
+        graph: Of this graph.
+        status: With this status.
+        limit: At most this many.
+        before: Only runs with an id below this one (ids sort by age): the next page.
+    """
+
+    run: str | None = None
+    graph: str | None = None
+    status: Status | None = None
+    limit: int = 50
+    before: str | None = None
+
+
+class LogStore(Protocol):
+    """The verbs. No other code touches a backend."""
+
+    async def create(
+        self,
+        tenant: str,
+        started: RunStarted,
+        *,
+        idem_key: str | None = None,
+        worker: str | None = None,
+        lease_seconds: float = 0.0,
+    ) -> Created:
+        """Make a run whose log holds one event, `started` (seq 1); with `worker`, claim it in the same commit.
+
+        Args:
+            tenant: Whose run it is.
+            started: Names the run, its graph, its thread and its log.
+            idem_key: A second call with the same (tenant, idem_key) makes nothing and gives the first one's row;
+                so does one with the same run id, which makes a repeat after an unknown outcome harmless.
+            worker: Owner from the start (epoch 1, status running); None leaves it queued (epoch 0).
+            lease_seconds: How long the claim lasts.
+
+        Returns:
+            The row, and whether it is new.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+            InputError: E2013, `idem_key` (or the run id) was used with another graph or input.
+            NodeError: E3008, the input holds what the store cannot keep; nothing was written.
+        """
+        ...
+
+    async def claim(self, worker: str, *, graphs: frozenset[str], limit: int, lease_seconds: float) -> list[RunRow]:
+        """Take runs that are queued, or running with an expired lease; oldest first, at most `limit`.
+
+        The epoch rises by one. A run that had an owner before gets `run.taken_over` appended in the same commit.
+
+        Args:
+            worker: The new owner.
+            graphs: Only runs of these graphs.
+            limit: At most this many.
+            lease_seconds: How long the claim lasts.
+
+        Returns:
+            The rows as they are now.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def append(
+        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+    ) -> int:
+        """Append events, all or nothing, durably; renew the lease. The only write of an owner.
+
+        The status follows from the last event: terminal means ended, `run.interrupted` means parked.
+
+        Args:
+            key: Which run.
+            epoch: The owner's fencing number.
+            expected_seq: The head as the owner knows it; the first event has the next seq.
+            events: At least one, with dense seqs.
+            lease_seconds: How long the renewed lease lasts.
+
+        Returns:
+            The new head.
+
+        Raises:
+            Fenced: E4004, the epoch is old.
+            HeadMoved: E4005, the head is not `expected_seq`.
+            InputError: E2009, the log has its terminal event.
+            NodeError: E3008, an event holds what the store cannot keep; nothing was written.
+            NotFound: E2005.
+            StoreError: E4002, the outcome is unknown: look at the tail (`settle`).
+        """
+        ...
+
+    def renew(self, worker: str, held: list[Held], lease_seconds: float) -> Renewal:
+        """Renew leases and fetch controls. Not a coroutine: it is called from the lease thread, off the event loop.
+
+        Args:
+            worker: The owner.
+            held: The runs it believes to own.
+            lease_seconds: How long the renewed leases last.
+
+        Returns:
+            What is lost, and what was asked.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def read(self, key: RunKey, after: int, limit: int) -> Page:
+        """Give committed events after a seq, in order, at most `limit`.
+
+        Args:
+            key: Which run.
+            after: seq of the last event that the reader has; 0 for all.
+            limit: At most this many events.
+
+        Returns:
+            A page; empty at the tail.
+
+        Raises:
+            NotFound: E2005, also for another tenant's run.
+            CursorError: E2006, `after` is beyond the head; E4007, it is below the floor.
+            StoreError: E4002, the store cannot be read.
+        """
+        ...
+
+    async def wait(self, key: RunKey, after: int, timeout: float) -> None:
+        """Return when there may be events after `after`, or at the time-out: a hint that may be late, early or lost.
+
+        Args:
+            key: Which run.
+            after: seq of the last event that the reader has.
+            timeout: Seconds, at most.
+        """
+        ...
+
+    async def control(self, key: RunKey, kind: str, payload: dict[str, Any], idem_key: str | None = None) -> Control:
+        """Put a request to the owner of a run into its inbox.
+
+        Args:
+            key: Which run.
+            kind: `stop`.
+            payload: What belongs to it.
+            idem_key: The same key gives the same control and puts in nothing.
+
+        Returns:
+            The control with its number.
+
+        Raises:
+            NotFound: E2005.
+            InputError: E2009, the run has ended.
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def list(self, tenant: str, choice: RunFilter) -> list[RunRow]:
+        """Give rows of a tenant's runs, newest first.
+
+        Args:
+            tenant: Whose runs.
+            choice: Which of them.
+
+        Returns:
+            The rows; empty where nothing fits.
+
+        Raises:
+            StoreError: E4002, the store cannot be read.
+        """
+        ...
+
+    async def sweep(self, ended_before_ms: int) -> int:
+        """Remove runs that ended before a time. Never an unfinished run.
+
+        Args:
+            ended_before_ms: Milliseconds since the Unix epoch.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release what the store holds; idempotent. What was acknowledged is on disk already."""
+        ...
+
+
+class AppendsAtOnce(Protocol):
+    """Optional power of a store that commits without waiting for anything: the memory store.
+
+    The writer of a run then needs no task of its own (`riverrun.runs.writer`).
+    """
+
+    def append_now(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event]) -> int:
+        """Append as `LogStore.append` does, before it returns.
+
+        Args:
+            key: Which run.
+            epoch: The owner's fencing number.
+            expected_seq: The head as the owner knows it.
+            events: At least one, with dense seqs.
+
+        Returns:
+            The new head.
+
+        Raises:
+            Fenced: E4004, the epoch is old.
+            HeadMoved: E4005, the head is not `expected_seq`.
+            InputError: E2009, the log has its terminal event.
+            NotFound: E2005.
+        """
+        ...

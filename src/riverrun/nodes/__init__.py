@@ -1,0 +1,1 @@
+"""Ready-made nodes and adapters that turn other producers into streams."""

@@ -1,0 +1,1 @@
+"""What can be counted about runs and readers, folded from events."""

@@ -1,0 +1,1 @@
+"""Makes runs happen: service, driver, writer, lease. The asyncio shell around the pure engine."""

@@ -1,0 +1,246 @@
+"""Run one node: call what the user wrote, pump its streams, and turn whatever happens into signals.
+
+One of the four places with a broad `except`: an exception of user code becomes an `ErrorInfo` that names the node and
+the line, and nothing of it leaks further. It does not know the schedule, the log or other nodes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from riverrun.base.errors import NodeError, RiverrunError
+from riverrun.events.kinds import ErrorInfo
+from riverrun.graph.machine import error_info
+from riverrun.graph.node import Command, Node, manner_of
+from riverrun.graph.plan import Router
+from riverrun.graph.state import Schema, State
+from riverrun.runs.context import Context
+from riverrun.runs.pool import Pool
+
+# A producer that never waits is made to let others on after this many chunks, so that what it said can be read.
+_CHUNKS_IN_A_ROW = 32
+
+
+class Outlet(Protocol):
+    """Where a node's output goes: the driver."""
+
+    def chunk(self, exec_id: str, key: str | None, value: object) -> None:
+        """Take a chunk."""
+        ...
+
+    def update(self, exec_id: str, update: Mapping[str, Any]) -> None:
+        """Take an update."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether to wait (`room`) before going on."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        ...
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node gave back, its streams already pumped."""
+
+    update: dict[str, Any]
+    streamed: tuple[str, ...] = ()
+    goto: tuple[str, ...] = ()
+
+
+class Performance:
+    """One execution of one node.
+
+    Args:
+        node: What to run.
+        exec_id: Which execution.
+        schema: Keys of the state.
+        outlet: Where chunks and updates go.
+        pool: Threads for sync code.
+        strict: Refuse values that are not JSON.
+    """
+
+    def __init__(self, node: Node, exec_id: str, schema: Schema, outlet: Outlet, pool: Pool, *, strict: bool) -> None:
+        self._node = node
+        self._exec_id = exec_id
+        self._schema = schema
+        self._outlet = outlet
+        self._pool = pool
+        self._strict = strict
+
+    async def run(self, state: State, context: Context) -> Outcome:
+        """Run the node to its end.
+
+        Args:
+            state: What it sees; a copy of its own.
+            context: What it may ask.
+
+        Returns:
+            What it gave back.
+
+        Raises:
+            NodeError: E3002, E3003 or E3008, it gave back what a node may not give back.
+            Exception: Whatever the user's code raised.
+        """
+        node = self._node
+        arguments = (state, context) if node.takes_context else (state,)
+        if node.manner == "async":
+            return await self._take(await node.function(*arguments))
+        if node.manner == "sync":
+            return await self._take(await self._pool.run(node.function, *arguments))
+        return await self._take(node.function(*arguments))
+
+    async def _take(self, result: object) -> Outcome:
+        goto: tuple[str, ...] = ()
+        if isinstance(result, Command):
+            goto = result.targets
+            result = dict(result.update or {})
+        if result is None:
+            return Outcome(update={}, goto=goto)
+        if isinstance(result, Mapping):
+            return await self._take_mapping(result, goto)
+        stream = self._as_stream(result)
+        if stream is None:
+            raise self._error("E3002", f"gave back {_name(result)}, not a mapping, a stream, a Command or None")
+        await self._pump(self._node.key, stream, updates=True)
+        return Outcome(update={}, streamed=() if self._node.key is None else (self._node.key,), goto=goto)
+
+    async def _take_mapping(self, result: Mapping[str, Any], goto: tuple[str, ...]) -> Outcome:
+        self._check_keys(result)
+        update: dict[str, Any] = {}
+        streams: dict[str, AsyncIterator[Any]] = {}
+        for key, value in result.items():
+            stream = self._as_stream(value)
+            if stream is None:
+                update[key] = value
+            else:
+                streams[key] = stream
+        self._check(update)
+        if len(streams) == 1:
+            for key, stream in streams.items():
+                await self._pump(key, stream)
+        elif streams:
+            await self._pump_all(streams)
+        return Outcome(update=update, streamed=tuple(streams), goto=goto)
+
+    async def _pump_all(self, streams: Mapping[str, AsyncIterator[Any]]) -> None:
+        """Pump several streams of one node at once, so that none waits for another."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key, stream in streams.items():
+                    group.create_task(self._pump(key, stream))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def _pump(self, key: str | None, stream: AsyncIterator[Any], *, updates: bool = False) -> None:
+        outlet, exec_id = self._outlet, self._exec_id
+        in_a_row = 0
+        try:
+            async for value in stream:
+                if updates and isinstance(value, Mapping):
+                    self._check_keys(value)
+                    self._check(value)
+                    outlet.update(exec_id, value)
+                    continue
+                if self._strict:
+                    self._check(value)
+                outlet.chunk(exec_id, key, value)
+                in_a_row += 1
+                if outlet.full:
+                    await outlet.room()
+                    in_a_row = 0
+                elif in_a_row == _CHUNKS_IN_A_ROW:
+                    await asyncio.sleep(0)
+                    in_a_row = 0
+        finally:
+            # A stream that is left early is closed, so that whatever feeds it hears of it.
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _as_stream(self, value: object) -> AsyncIterator[Any] | None:
+        if hasattr(value, "__aiter__"):
+            stream: AsyncIterator[Any] = value.__aiter__()
+            return stream
+        # Only what iterates by itself: lists, texts and mappings are values.
+        if isinstance(value, Iterator):
+            return self._pool.pull(value)
+        return None
+
+    def _check_keys(self, update: Mapping[str, Any]) -> None:
+        for key in update:
+            if not isinstance(key, str):
+                raise self._error("E3002", f"gave back a mapping with the key {key!r}, which is not a name")
+        unknown = self._schema.unknown(update)
+        if unknown:
+            known = ", ".join(self._schema.keys) or "none"
+            raise self._error("E3003", f"wrote key {unknown[0]!r}; the keys are: {known}")
+
+    def _check(self, value: object) -> None:
+        if not self._strict or (isinstance(value, str) and value.isascii()):
+            return
+        try:
+            msgspec.json.encode(value)
+        except (TypeError, ValueError, RecursionError, OverflowError) as error:
+            raise self._error("E3008", f"gave back a value that is not JSON: {error}") from None
+
+    def _error(self, code: str, what: str) -> NodeError:
+        return NodeError(code, f"node {self._node.name!r} {what}", where=self._node.where)
+
+
+async def ask_routers(routers: tuple[Router, ...], state: State, known: Mapping[str, object], pool: Pool) -> list[str]:
+    """Ask routers where a node leads.
+
+    Args:
+        routers: In the order they were declared.
+        state: The state after the node; each router gets a copy.
+        known: The nodes of the graph.
+        pool: Threads for sync code that takes long.
+
+    Returns:
+        Names of nodes, or END.
+
+    Raises:
+        NodeError: E3006, an answer leads nowhere.
+        Exception: Whatever the user's code raised.
+    """
+    targets: list[str] = []
+    for router in routers:
+        function: Callable[..., Any] = router.function
+        if manner_of(function) == "async":
+            answer = await function(dict(state))
+        else:
+            answer = await pool.run(function, dict(state))
+        targets.extend(router.resolve(answer, known))
+    return targets
+
+
+def describe(error: BaseException, node: str) -> ErrorInfo:
+    """Say what readers may know of an exception in a node: code, message, place; never a stack trace.
+
+    Args:
+        error: What was raised.
+        node: Name of the node.
+
+    Returns:
+        The description.
+    """
+    if isinstance(error, RiverrunError):
+        return error_info(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = __file__.rpartition("riverrun")[0] + "riverrun"
+    theirs = [frame for frame in frames if not frame.filename.startswith(ours)] or list(frames)
+    place = f", {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
+    message = f"node {node!r} raised {type(error).__name__}: {error}"
+    return ErrorInfo(code="E3001", message=message, where=f"node {node!r}{place}", kind=type(error).__name__)
+
+
+def _name(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,54 @@
+"""The one loop that reads a log: a bounded batch, then the next, and at the tail wait for the hint.
+
+Every reader of every run uses it, in process and on every transport. It keeps a place and nothing else: no queue per
+reader, so a slow one costs nothing, and a lost hint costs at most `_LOOK_AGAIN_INTERVAL`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from riverrun.log.store import LogStore, Page, RunKey
+
+_LOOK_AGAIN_INTERVAL = 1.0
+
+
+async def follow(
+    store: LogStore, key: RunKey, after: int, *, limit: int = 1000, idle_interval: float = 15.0
+) -> AsyncIterator[Page | None]:
+    """Give the events of a run after a seq, page by page, live, until its terminal event.
+
+    Args:
+        store: Where the log lives.
+        key: Which run.
+        after: seq of the last event that the reader has; 0 for all.
+        limit: At most this many events in a page.
+        idle_interval: Seconds without an event after which None is given, so that a transport can send a heartbeat.
+
+    Yields:
+        Pages that are never empty, or None.
+
+    Raises:
+        NotFound: E2005, there is no such run.
+        CursorError: E2006 or E4007, the log does not have the place.
+        StoreError: E4002, the store cannot be read.
+    """
+    quiet_since = 0.0
+    while True:
+        page = await store.read(key, after, limit)
+        if page.records:
+            quiet_since = 0.0
+            after = page.records[-1].seq
+            yield page
+        elif page.status != "ended":
+            now = asyncio.get_running_loop().time()
+            quiet_since = quiet_since or now
+            left = quiet_since + idle_interval - now
+            if left > 0:
+                await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
+            else:
+                quiet_since = 0.0
+                yield None
+        if page.status == "ended" and after >= page.head:
+            return

@@ -1,0 +1,184 @@
+"""The owner's pen: everything a run says goes through here into its log, in order, once.
+
+One append is in flight at a time and takes all that was said meanwhile: the first chunk after silence goes at once, and
+under load batches grow by themselves. A store that commits without waiting is written to directly. An append of unknown
+outcome is settled by looking at the tail (law L7), never guessed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from riverrun.base.errors import StoreError
+from riverrun.events.kinds import Event, NodeChunk
+from riverrun.graph.machine import Machine
+from riverrun.log.limits import Gauge, Limits, Statistics
+from riverrun.log.log import settle
+from riverrun.log.store import AppendsAtOnce, LogStore, RunKey
+
+_log = logging.getLogger("riverrun.runs")
+
+# What an event weighs in the buffer beside its text: the object and its JSON envelope, roughly.
+_ENVELOPE_BYTES = 200
+_FIRST_RETRY_INTERVAL = 0.05
+_LAST_RETRY_INTERVAL = 2.0
+
+
+class Writer:
+    """Append what a machine says to the log of its run.
+
+    Args:
+        store: Where the log lives.
+        key: Which run.
+        epoch: The owner's fencing number.
+        machine: Whose events are written.
+        head: Where the log ends now.
+        lease_seconds: Renewed with every append.
+        limits: Size of the buffer between the run and its log.
+        paced: The buffer is emptied by a sole reader (`consumed`) rather than by commits.
+    """
+
+    def __init__(
+        self,
+        store: LogStore,
+        key: RunKey,
+        epoch: int,
+        machine: Machine,
+        *,
+        head: int,
+        lease_seconds: float,
+        limits: Limits,
+        paced: bool = False,
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._epoch = epoch
+        self._machine = machine
+        self._lease_seconds = lease_seconds
+        self._gauge = Gauge(limits)
+        self._paced = paced
+        # 3.1 µs per chunk from node to log instead of 9.8 through a task of its own (memory store).
+        self._at_once = cast("AppendsAtOnce", store) if hasattr(store, "append_now") else None
+        self._head = head
+        self._wake: asyncio.Future[None] | None = None
+        self._room: list[asyncio.Future[None]] = []
+        self._closing = False
+
+    @property
+    def at_once(self) -> bool:
+        """Whether `push` writes by itself, so that `run` is not needed."""
+        return self._at_once is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether producers must wait (`room`) before they say more."""
+        return self._gauge.full
+
+    def push(self) -> None:
+        """Take note that the machine has said something.
+
+        Raises:
+            Fenced: E4004, the run has another owner (stores that commit at once).
+        """
+        events = self._machine.events
+        if not events:
+            return
+        if self._at_once is not None:
+            self._machine.events = []
+            if self._paced:
+                self._gauge.add(len(events), _weight(events))
+            self._head = self._at_once.append_now(self._key, self._epoch, self._head, events)
+            return
+        last = events[-1]
+        self._gauge.add(1, _weight([last]))
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def room(self) -> None:
+        """Wait until the buffer is half empty."""
+        self._gauge.waits += 1
+        while not self._gauge.low and not self._closing:
+            future = asyncio.get_running_loop().create_future()
+            self._room.append(future)
+            await future
+
+    def consumed(self, items: int, size_bytes: int) -> None:
+        """Take note that a sole reader has taken this much out of the buffer."""
+        if self._paced:
+            self._gauge.remove(items, size_bytes)
+            self._make_room()
+
+    def release(self) -> None:
+        """Let all producers go on: nobody will read any more."""
+        self._closing = True
+        self._make_room()
+
+    def statistics(self) -> Statistics:
+        """Tell how full the buffer is and was."""
+        return self._gauge.statistics()
+
+    async def run(self) -> None:
+        """Write until the terminal event is in the log.
+
+        Raises:
+            Fenced: E4004, the run has another owner: nothing more was written.
+            HeadMoved: E4005, somebody wrote to the log under this epoch.
+            NodeError: E3008, an event cannot be stored.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._machine.events:
+                self._wake = loop.create_future()
+                await self._wake
+                self._wake = None
+            batch, self._machine.events = self._machine.events, []
+            # The gauge counted one per push; a push may have said several things, so what is waiting is recounted.
+            await self._append(batch)
+            gauge = self._gauge.statistics()
+            self._gauge.remove(gauge.items, gauge.size_bytes)
+            self._gauge.add(len(self._machine.events), _weight(self._machine.events))
+            self._make_room()
+            if batch[-1].terminal:
+                return
+
+    async def _append(self, batch: list[Event]) -> None:
+        interval = _FIRST_RETRY_INTERVAL
+        while True:
+            try:
+                self._head = await self._store.append(self._key, self._epoch, self._head, batch, self._lease_seconds)
+            except StoreError as error:
+                _log.warning("run %s waits for its store: %s", self._key.run, error)
+                await asyncio.sleep(interval)
+                interval = min(interval * 2, _LAST_RETRY_INTERVAL)
+                if await self._is_written(len(batch)):
+                    self._head += len(batch)
+                    return
+            else:
+                return
+
+    async def _is_written(self, count: int) -> bool:
+        """Say what became of an append; Fenced and HeadMoved pass through to the driver."""
+        try:
+            tail = await self._store.read(self._key, self._head, count)
+            return settle(tail, self._epoch, self._head, count)
+        except StoreError:
+            return False  # it cannot be read either: try again, the store's own checks keep the log right
+
+    def _make_room(self) -> None:
+        if self._room and (self._gauge.low or self._closing):
+            waiting, self._room = self._room, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+
+def _weight(events: list[Event]) -> int:
+    return sum(weight(event) for event in events)
+
+
+def weight(event: Event) -> int:
+    """Estimate what an event takes in memory, in bytes, without encoding it."""
+    text = event.value if isinstance(event, NodeChunk) else None
+    return _ENVELOPE_BYTES + (len(text) if isinstance(text, str) else 0)

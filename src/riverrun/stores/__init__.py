@@ -1,0 +1,1 @@
+"""Where logs live: one file per backend, all under the same laws."""

@@ -1,0 +1,1 @@
+"""The public test kit: what a store must obey, and ready-made cases."""

@@ -1,0 +1,1 @@
+"""Bytes and words on a connection: SSE blocks, frames, problems. Pure."""
