@@ -5,7 +5,7 @@ PYTHON ?= python3
 FILES  ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := -m pip install --quiet --disable-pip-version-check --no-input
+PIP    := -m pip install -qq --disable-pip-version-check --no-input
 COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help

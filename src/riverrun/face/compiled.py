@@ -77,7 +77,7 @@ class CompiledGraph:
         input: object = None,  # noqa: A002  # the field's standard name for it
         config: Mapping[str, Any] | None = None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109  # of the run, not of this call
+        timeout: float | None = None,  # of the run, not of this call
     ) -> Run:
         """Start a run; it goes on by itself, whoever reads it.
 
@@ -99,7 +99,7 @@ class CompiledGraph:
         input: object = None,  # noqa: A002  # the field's standard name for it
         config: Mapping[str, Any] | None = None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109  # of the run, not of this call
+        timeout: float | None = None,  # of the run, not of this call
     ) -> AsyncIterator[Event]:
         """Start a run and give its events, live. Leaving the loop stops the run; a slow reader slows it down.
 
@@ -127,7 +127,7 @@ class CompiledGraph:
         input: object = None,  # noqa: A002  # the field's standard name for it
         config: Mapping[str, Any] | None = None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109  # of the run, not of this call
+        timeout: float | None = None,  # of the run, not of this call
     ) -> State:
         """Run to the end and give the state.
 
@@ -198,7 +198,7 @@ class CompiledGraph:
         given: object,
         config: Mapping[str, Any] | None,
         *,
-        timeout: float | None,  # noqa: ASYNC109  # of the run, not of this call
+        timeout: float | None,  # of the run, not of this call
         paced: bool,
     ) -> Run:
         limit = (config or {}).get("recursion_limit", self._settings.recursion_limit)

@@ -131,7 +131,7 @@ class Run:
     async def _drive(self, started: RunStarted) -> None:
         try:
             await self._driver.run(started)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever breaks a run becomes its terminal event
             if not isinstance(error, RiverrunError):
                 _log.exception("run %s broke", self.id)
             await bury(self._means, self._row, error)

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from riverrun.base.errors import GraphError
 from riverrun.graph.node import END, START, Node, literal_targets, place_of, read_node
 from riverrun.graph.plan import Edge, Plan, Router
 from riverrun.graph.state import read_schema
-
-Self = TypeVar("Self", bound="GraphBuilder")
 
 
 class GraphBuilder:
@@ -33,7 +31,7 @@ class GraphBuilder:
         self._routers: dict[str, list[Router]] = {}
 
     def add_node(
-        self: Self,
+        self,
         node: str | Callable[..., Any],
         function: Callable[..., Any] | None = None,
         *,
@@ -67,7 +65,7 @@ class GraphBuilder:
         self._nodes[name] = read_node(name, made, agent=agent, key=key)
         return self
 
-    def add_edge(self: Self, source: str | Sequence[str], target: str) -> Self:
+    def add_edge(self, source: str | Sequence[str], target: str) -> Self:
         """Let the end of a node trigger another.
 
         Args:
@@ -91,7 +89,7 @@ class GraphBuilder:
         return self
 
     def add_conditional_edges(
-        self: Self,
+        self,
         source: str,
         path: Callable[..., Any],
         path_map: Mapping[Any, str] | Sequence[str] | None = None,
@@ -123,7 +121,7 @@ class GraphBuilder:
         self._edges.extend(Edge(source, target, "conditional") for target in dict.fromkeys(targets or ()))
         return self
 
-    def add_sequence(self: Self, nodes: Sequence[Callable[..., Any] | tuple[str, Callable[..., Any]]]) -> Self:
+    def add_sequence(self, nodes: Sequence[Callable[..., Any] | tuple[str, Callable[..., Any]]]) -> Self:
         """Add nodes that follow one another.
 
         Args:
@@ -144,7 +142,7 @@ class GraphBuilder:
             before = name
         return self
 
-    def set_entry_point(self: Self, node: str) -> Self:
+    def set_entry_point(self, node: str) -> Self:
         """Let a run begin at `node`: the same as an edge from START.
 
         Raises:
@@ -152,7 +150,7 @@ class GraphBuilder:
         """
         return self.add_edge(START, node)
 
-    def set_finish_point(self: Self, node: str) -> Self:
+    def set_finish_point(self, node: str) -> Self:
         """Let a run end after `node`: the same as an edge to END.
 
         Raises:

@@ -30,7 +30,6 @@ from riverrun.events.kinds import (
     RunTimedOut,
 )
 from riverrun.graph.course import Course
-from riverrun.graph.fold import Fold
 from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
 from riverrun.graph.node import START
 from riverrun.graph.plan import Plan
@@ -127,7 +126,7 @@ class Machine:
             IllegalMove: E3012, this execution may not put out anything (any more).
         """
         step = self._take(exec_id, "yielded")
-        fold = step.folds.get(key) or self._fold(step, key)
+        fold = step.folds.get(key) or step.open_fold(key, self.plan.schema)
         node = step.node
         self.seq += 1
         # Written out rather than by _emit: this is the hot path (0.7 µs instead of 1.9 µs per chunk).
@@ -185,7 +184,7 @@ class Machine:
             step.updates = (*step.updates, update)
         for key in streamed:
             if key not in step.folds:
-                self._fold(step, key)
+                step.open_fold(key, self.plan.schema)
         step.goto = goto or None
         try:
             after = self.plan.schema.write(step.seen, step.writes)
@@ -246,17 +245,6 @@ class Machine:
         """Give the state as far as it is settled: of an ended run the final one."""
         return dict(self._course.settled() if self._final is None else self._final)
 
-    def standing_orders(self) -> list[Order]:
-        """Give the orders for everything that should be running now: what a new owner of the run has to do."""
-        orders: list[Order] = []
-        for step in self.steps.values():
-            if step.state is StepState.ROUTING:
-                after = self.plan.schema.write(step.seen, step.writes)
-                orders.append(AskRouters(step.exec_id, self.plan.routers[step.name], after))
-            elif step.node is not None:
-                orders.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
-        return orders
-
     # How it is done
 
     def _take(self, exec_id: str, signal: str) -> Step:
@@ -270,14 +258,8 @@ class Machine:
         self.seq += 1
         self.events.append(kind(seq=self.seq, ts=now, run=self.run, **fields))
 
-    def _fold(self, step: Step, key: str | None) -> Fold:
-        message = step.exec_id if key is None else f"{step.exec_id}/{key}"
-        listed = key is not None and self.plan.schema.folds_to_list(key)
-        fold = step.folds[key] = Fold(message, key, "list" if listed else "text")
-        return fold
-
     def _given(self, step: Step, after: State, now: int) -> None:
-        """The node gave back: ask its routers, unless nothing can follow any more."""
+        """Ask the routers of a node that gave back, unless nothing can follow any more."""
         routers = self.plan.routers.get(step.name)
         if routers and self.state is RunState.RUNNING:
             self.commands.append(AskRouters(step.exec_id, routers, dict(after)))

@@ -24,7 +24,8 @@ Manner = Literal["sync", "async", "generator", "async generator"]
 class Command(Struct, Generic[Target], frozen=True, kw_only=True):
     """What a node gives back to write to the state and choose where to go in one step.
 
-    A node annotated `-> Command[Literal["a", "b"]]` declares where it may go; one annotated `-> Command` may go anywhere.
+    A node annotated `-> Command[Literal["a", "b"]]` declares where it may go; one annotated `-> Command` may go
+    anywhere.
 
     Attributes:
         update: As if it had been returned alone.

@@ -33,6 +33,7 @@ from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState, StepState
 from riverrun.graph.node import START
 from riverrun.graph.plan import Plan
+from riverrun.graph.step import AskRouters, Order, RunNode
 
 
 def replay(plan: Plan, run: str, events: Iterable[Event]) -> Machine:
@@ -60,8 +61,20 @@ def replay(plan: Plan, run: str, events: Iterable[Event]) -> Machine:
         else:
             _feed(machine, event)
             _match(machine, event)
-    machine.commands = machine.standing_orders()
+    machine.commands = _standing_orders(machine)
     return machine
+
+
+def _standing_orders(machine: Machine) -> list[Order]:
+    """Give the orders for everything that should be running now: what a new owner of the run has to do."""
+    orders: list[Order] = []
+    for step in machine.steps.values():
+        if step.state is StepState.ROUTING:
+            after = machine.plan.schema.write(step.seen, step.writes)
+            orders.append(AskRouters(step.exec_id, machine.plan.routers[step.name], after))
+        elif step.node is not None:
+            orders.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
+    return orders
 
 
 def _feed(machine: Machine, event: Event) -> None:

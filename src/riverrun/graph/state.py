@@ -18,7 +18,7 @@ Reducer = Callable[[Any, Any], Any]
 State = dict[str, Any]
 
 # What a key with a reducer starts from when nothing was written yet, as `type()` gives it.
-_EMPTY: dict[type, Callable[[], Any]] = {list: list, dict: dict, set: set, tuple: tuple, str: str, int: int, float: float}
+_EMPTY: dict[type, Callable[[], Any]] = {kind: kind for kind in (list, dict, set, tuple, str, int, float)}
 _TWO = 2
 
 
@@ -130,7 +130,7 @@ class Schema:
             return value  # nothing to combine with
         try:
             return key.reducer(old, value) if key.reducer is not None else value
-        except Exception as error:  # noqa: BLE001  # user code: whatever it raises becomes one coded error
+        except Exception as error:  # user code: whatever it raises becomes one coded error
             what = f"the reducer of {key.name!r} raised {type(error).__name__}: {error}"
             raise NodeError("E3007", what, where=f"key {key.name!r}") from error
 

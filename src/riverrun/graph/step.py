@@ -11,7 +11,7 @@ from riverrun.graph.moves import STEP_MOVES, StepState, move
 from riverrun.graph.node import START, Node
 from riverrun.graph.plan import Router
 from riverrun.graph.schedule import Live
-from riverrun.graph.state import State
+from riverrun.graph.state import Schema, State
 
 
 class RunNode(NamedTuple):
@@ -81,6 +81,21 @@ class Step:
             IllegalMove: E3012, the table has no such move; nothing changed.
         """
         self.state = move(STEP_MOVES, self.state, signal, self.exec_id)
+
+    def open_fold(self, key: str | None, schema: Schema) -> Fold:
+        """Begin a message.
+
+        Args:
+            key: Key under which its fold will be stored; None: it is only streamed.
+            schema: Says what a stream that gives nothing adds up to.
+
+        Returns:
+            The fold, empty.
+        """
+        message = self.exec_id if key is None else f"{self.exec_id}/{key}"
+        listed = key is not None and schema.folds_to_list(key)
+        fold = self.folds[key] = Fold(message, key, "list" if listed else "text")
+        return fold
 
     @property
     def label(self) -> dict[str, Any]:

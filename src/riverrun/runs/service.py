@@ -96,7 +96,7 @@ class RunService:
         *,
         thread: str | None = None,
         limit: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109  # of the run, not of this call
+        timeout: float | None = None,  # of the run, not of this call
         idem_key: str | None = None,
     ) -> Created:
         """Start a run; answers before any node of it runs.
@@ -293,7 +293,7 @@ class RunService:
         except Fenced:
             self._counts["lost"] += 1
             _log.warning("run %s was taken by another worker", row.key.run)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever breaks a run becomes its terminal event
             self._counts["broken"] += 1
             if not isinstance(error, RiverrunError):
                 _log.exception("run %s broke", row.key.run)
@@ -312,5 +312,3 @@ class RunService:
             early.append(control)
         elif control.kind == "stop":
             driver.stop(str(control.payload.get("reason", "")))
-
-

@@ -1,0 +1,103 @@
+"""What holds for every test: nothing is skipped unseen where it counts, and nothing is left running.
+
+Three rules:
+
+* With `CI=true` a skip is a failure, unless its reason starts with `allowed:` and goes on to say why.
+* A test that leaves an asyncio task or a thread behind fails, after a short wait for those that are just ending.
+  Pool threads with a standard name may stay: `asyncio_…` ends with its event loop, `ThreadPoolExecutor-…` belongs to
+  a fixture of a wider scope. Our own pools and threads carry names of ours, so they are never mistaken for such.
+* Property tests run few examples in the same order each time (`fast`), and in CI many at random (`ci`).
+
+This file knows nothing of Riverrun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+import time
+
+import pytest
+from hypothesis import settings
+
+IN_CI = os.environ.get("CI") == "true"
+ALLOWED = "allowed:"
+GRACE = 1.0  # seconds that a task or a thread gets to come to its end after the test
+
+settings.register_profile("fast", max_examples=50, deadline=None, derandomize=True)
+settings.register_profile("ci", max_examples=300, deadline=None, print_blob=True)
+settings.load_profile("ci" if IN_CI else "fast")
+
+
+# --- skips ---
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip that nobody allowed into a failure, so that a green closing line means that the tests ran."""
+    if not IN_CI or not report.skipped or hasattr(report, "wasxfail") or _reason(report).startswith(ALLOWED):
+        return
+    reason = _reason(report)
+    report.outcome = "failed"
+    report.longrepr = (
+        f"skipped in CI: {report.nodeid}: {reason!r}\n"
+        f"In CI every test runs. Mend what made it skip, or start the reason with {ALLOWED!r} and say why it must be."
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Apply the rule to tests and fixtures that skip."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """Apply the rule to whole files that skip while they are imported."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+# --- leaks ---
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(request: pytest.FixtureRequest):
+    """Fail a test after which a thread, or a task of its event loop, is still there."""
+    before = set(threading.enumerate())
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        request.getfixturevalue("no_task_left_running")
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and not _is_shared_pool(thread)]
+    give_up_at = time.monotonic() + GRACE
+    for thread in left:
+        thread.join(timeout=max(0.0, give_up_at - time.monotonic()))
+    leaked = sorted(thread.name for thread in left if thread.is_alive())
+    if leaked:
+        pytest.fail(f"the test left threads running: {', '.join(leaked)}; close what started them", pytrace=False)
+
+
+@pytest.fixture
+async def no_task_left_running():
+    """Fail a test that leaves a task in its event loop (asked for by `nothing_left_running`)."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=GRACE)
+    leaked = sorted(str(task.get_coro()) for task in left if not task.done())
+    if leaked:
+        pytest.fail(f"the test left tasks running: {', '.join(leaked)}; a task lives in a TaskGroup", pytrace=False)
+
+
+def _is_shared_pool(thread: threading.Thread) -> bool:
+    return thread.name.startswith(("asyncio_", "ThreadPoolExecutor-"))
