@@ -1,0 +1,88 @@
+"""The composition root: an ASGI program that serves graphs, standalone or mounted in a program of the user's.
+
+Nothing is opened when it is made: that is done in its lifespan, or by the first request where a host does not run the
+lifespans of what it mounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from riverrun.base.errors import LoadError
+from riverrun.face.compiled import CompiledGraph
+from riverrun.graph.plan import Plan
+from riverrun.log.store import LogStore
+from riverrun.server.answers import Unframed, answer_errors
+from riverrun.server.routes import Routes
+from riverrun.server.runtime import Runtime
+from riverrun.server.settings import DEFAULT_STORE, ServerSettings, load
+
+
+def create_app(
+    graphs: Mapping[str, CompiledGraph | Plan],
+    *,
+    store: str | LogStore = DEFAULT_STORE,
+    settings: ServerSettings | None = None,
+    tenant_of: Callable[[Mapping[str, Any]], str] | None = None,
+) -> FastAPI:
+    """Make an ASGI program that starts, runs and streams graphs (PROTOCOL.md).
+
+    Serve it with any ASGI server, or mount it: `app.mount("/agents", create_app({"review": graph}))`. FastAPI does not
+    run the lifespan of a mounted program: it then opens its store with the first request, and only from then on takes
+    over runs that a crash left behind. To open and close it with the host, write in the host's lifespan:
+
+        async with agents.state.riverrun:
+            yield
+
+    Args:
+        graphs: What can be run, by the name that requests use.
+        store: Where runs live: `sqlite:///file`, `memory:`, or a store that stays the caller's to close.
+        settings: Limits and intervals; by default from the environment (`RIVERRUN_…`). Its `store`, `host` and `port`
+            are for who starts a server, and are not looked at here.
+        tenant_of: Says whose request it is, from the ASGI scope (a name of letters, digits, `_`, `-`, at most 64);
+            by default everybody is one tenant.
+
+    Returns:
+        The program. `app.state.riverrun` is its `Runtime`: `open`, `close`, `leave`, `statistics`.
+
+    Raises:
+        InputError: E6006, a setting of the environment cannot be taken.
+        LoadError: E6002, a name leads to something that is no compiled graph.
+    """
+    plans = {name: _plan(name, graph) for name, graph in graphs.items()}
+    runtime = Runtime(plans, store, settings or load(), tenant_of=tenant_of)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with runtime:
+            yield
+
+    app = FastAPI(
+        title="Riverrun",
+        version="1",
+        description="Start runs of agent graphs and read their logs. PROTOCOL.md says what travels.",
+        lifespan=lifespan,
+        # Pages that load scripts from elsewhere are no part of a server; the document itself is a route of ours.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.riverrun = runtime
+    answer_errors(app)
+    app.add_middleware(Unframed)
+    Routes(runtime).add_to(app)
+    return app
+
+
+def _plan(name: str, graph: object) -> Plan:
+    if isinstance(graph, Plan):
+        return graph
+    if isinstance(graph, CompiledGraph):
+        return graph.plan
+    what = f"{name!r} is a {type(graph).__name__} and not a compiled graph"
+    raise LoadError("E6002", what, where="create_app", mend="Pass what compile() gave back.")

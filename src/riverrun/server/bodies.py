@@ -1,0 +1,147 @@
+"""What requests may hold: the bodies and headers that routes take, checked field by field before anything happens.
+
+A request is refused whole and names the field: nothing unknown is ignored, because a misspelt option that does nothing
+is worse than an error. It does not know routes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import ClientDisconnect, Request
+
+from riverrun.base.errors import InputError, NotFound
+from riverrun.base.ids import is_run_id
+from riverrun.log.store import RunKey
+
+_IDEM_KEY = re.compile(r"[!-~]{1,128}", re.ASCII)
+_PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_FIELD = re.compile(r"field `(?P<name>.*?)`")
+
+
+class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Start a run.
+
+    Attributes:
+        graph: Name of the graph.
+        input: Keys of its state.
+        thread: The conversation that the run belongs to.
+        limit: How many executions of nodes the run may make.
+        timeout: Seconds that the run may take.
+    """
+
+    graph: Annotated[str, Meta(min_length=1, max_length=256)]
+    input: dict[str, Any]
+    thread: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    timeout: Annotated[float, Meta(gt=0, le=1_000_000_000)] | None = None
+
+
+class StopRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stop a run.
+
+    Attributes:
+        reason: Why, for its readers.
+    """
+
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+
+
+_Body = TypeVar("_Body", StartRequest, StopRequest)
+
+
+async def read(request: Request, kind: type[_Body], limit_bytes: int) -> _Body:
+    """Read and check the body of a request.
+
+    Args:
+        request: With a body that nobody has read yet.
+        kind: What it should be.
+        limit_bytes: A longer body is refused, without being read to its end.
+
+    Returns:
+        The body; all defaults when it is empty and `kind` needs nothing.
+
+    Raises:
+        InputError: E2001 not JSON, E2002 a wrong field, E2003 over the limit.
+    """
+    data = await _bytes(request, limit_bytes)
+    if not data and kind is StopRequest:
+        return kind()
+    # A page of another site may send any text without asking, but not this type: it would need our consent (CORS).
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InputError("E2001", "the request does not say that its body is JSON", where="Content-Type")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise _wrong_field(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("E2001", f"the body is not JSON: {error}", where="body") from None
+
+
+def idem_key(request: Request) -> str | None:
+    """Read the `Idempotency-Key` of a request.
+
+    Args:
+        request: Any.
+
+    Returns:
+        The key, or None when there is none.
+
+    Raises:
+        InputError: E2002, it is malformed.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEM_KEY.fullmatch(key):
+        raise InputError("E2002", "a key has 1 to 128 visible ASCII characters", where="Idempotency-Key")
+    return key
+
+
+def run_key(tenant: str, run: str) -> RunKey:
+    """Make the key of a run from outside: what is not an id names no run.
+
+    Args:
+        tenant: Who asks.
+        run: As it stood in the path.
+
+    Returns:
+        The key.
+
+    Raises:
+        NotFound: E2005, this is no id of a run.
+    """
+    if not is_run_id(run):
+        raise NotFound("E2005", f"{run[:64]!r} is not the id of a run", where="run")
+    return RunKey(tenant, run)
+
+
+async def _bytes(request: Request, limit_bytes: int) -> bytes:
+    # The length that is announced is refused before a byte is read; a body that announces none is counted.
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > limit_bytes):
+        raise _too_long(limit_bytes)
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit_bytes:
+                raise _too_long(limit_bytes)
+            parts.append(part)
+    except ClientDisconnect:
+        raise InputError("E2001", "the body ended before its announced end", where="body") from None
+    return b"".join(parts)
+
+
+def _too_long(limit_bytes: int) -> InputError:
+    return InputError("E2003", f"the body is longer than {limit_bytes} bytes", where="body")
+
+
+def _wrong_field(what: str) -> InputError:
+    place = _PLACE.search(what)
+    path = place["path"] if place else ""
+    field = _FIELD.search(what)
+    if field:
+        path = f"{path}.{field['name']}".lstrip(".")
+    return InputError("E2002", _PLACE.sub("", what), where=path or "body")

@@ -1,0 +1,169 @@
+"""Serve a program from a process of its own: one socket, uvicorn, and an end that leaves no reader hanging.
+
+How it ends, on SIGTERM or SIGINT: the socket is closed first, so that a reader that is sent away cannot come back here;
+then every open stream gets the close frame; then the service is closed, and its runs wait in the log for the next
+worker. A reader that does not take the frame within `shutdown_timeout` is cut off. A second SIGINT waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from riverrun.base.errors import InputError
+from riverrun.server.runtime import Runtime
+
+_BACKLOG = 2048
+_LOOK_AGAIN_INTERVAL = 0.02
+_KEEP_ALIVE_SECONDS = 75  # longer than the longest `wait=`, so that a polling reader keeps its connection
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our end: `serve` runs one in the main thread; in another thread set `should_exit` to end it.
+
+    Args:
+        app: Made by `create_app`.
+        listener: A socket that listens.
+        announce: Called with the base URL once requests are answered.
+        shutdown_timeout: Seconds that open streams get.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        listener: socket.socket,
+        *,
+        announce: Callable[[str], None] | None = None,
+        shutdown_timeout: float = 5.0,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                ws="none",
+                log_config=None,  # a library does not set up logging; warnings and errors reach stderr all the same
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=1,  # after `shutdown` has sent everybody away
+            )
+        )
+        self._runtime: Runtime = app.state.riverrun
+        self._listener = listener
+        self._announce = announce
+        self._shutdown_timeout = shutdown_timeout
+
+    async def run_here(self) -> None:
+        """Serve in the running event loop, until a signal or `should_exit`.
+
+        Raises:
+            StoreError: E4001, E4003 or E4006, the store cannot be opened.
+        """
+        # Opened before uvicorn starts, so that what goes wrong is an error of ours and not a trace in its log.
+        async with self._runtime:
+            await self.serve([self._listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then announce the address."""
+        await super().startup(sockets)
+        if self._announce is not None and self.started:
+            self._announce(url_of(self._listener))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, send the readers away, and cut off who has not gone in time."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        self._runtime.leave()
+        give_up_at = time.monotonic() + self._shutdown_timeout
+        left = self.server_state.connections
+        while left and not self.force_exit and time.monotonic() < give_up_at:  # noqa: ASYNC110 uvicorn has no event for it
+            await asyncio.sleep(_LOOK_AGAIN_INTERVAL)
+        # uvicorn would close them, which waits for the reader to take what is buffered: that may be never.
+        for connection in list(left):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note the signal; an end that was asked for is a success, so it is not raised again afterwards."""
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
+
+
+def serve(
+    app: FastAPI,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    announce: Callable[[str], None] | None = None,
+    shutdown_timeout: float = 5.0,
+) -> None:
+    """Serve a program until SIGTERM or SIGINT. In the main thread.
+
+    Args:
+        app: Made by `create_app`.
+        host: Address or name to listen on.
+        port: Port to listen on; 0 for any free one.
+        announce: Called once with the base URL, when requests are answered.
+        shutdown_timeout: Seconds that open streams get to say goodbye.
+
+    Raises:
+        InputError: E6003, the port is taken; E6006, the address cannot be listened on.
+        StoreError: E4001, E4003 or E4006, the store cannot be opened.
+    """
+    with listen(host, port) as listener:
+        server = Server(app, listener, announce=announce, shutdown_timeout=shutdown_timeout)
+        # uvloop where it is installed.
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+            runner.run(server.run_here())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, at once and for good: connections wait in its queue until they are accepted.
+
+    Args:
+        host: Address or name.
+        port: 0 for any free one.
+
+    Returns:
+        A socket that listens.
+
+    Raises:
+        InputError: E6003, the port is taken; E6006, the address cannot be listened on.
+    """
+    where = f"{host}:{port}"
+    if not 0 <= port <= 65_535:
+        # The resolver would take its lower 16 bits.
+        raise InputError("E6006", f"{port} is no port", where=where, mend="A port is 0 to 65535.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            # A port whose last connections are still in TIME_WAIT is free; one where somebody listens is not.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError("E6003", f"port {port} is taken", where=where) from None
+        raise InputError("E6006", f"cannot listen there: {error.strerror or error}", where=where) from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Give the base URL of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

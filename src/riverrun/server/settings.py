@@ -1,0 +1,97 @@
+"""What can be set about a server, by keyword or by environment variable `RIVERRUN_…`.
+
+Nothing else here reads the environment. Units are in the names; seconds are plain floats.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from riverrun.base.errors import InputError
+from riverrun.runs.settings import RunSettings
+from riverrun.transports.serve import Pace
+
+PREFIX = "RIVERRUN_"
+DEFAULT_STORE = "sqlite:///riverrun.db"
+
+_Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1)]
+# Each default has one home, where the thing that it limits lives.
+_RUNS, _PACE = RunSettings(), Pace()
+
+
+class ServerSettings(BaseSettings):
+    """How a server listens, sends and runs. Made by `load`, which says in our words what is wrong.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 for any free one.
+        store: Where runs live: `sqlite:///file` or `memory:`.
+        heartbeat_interval: Seconds of silence on a stream after which a heartbeat is sent.
+        max_body_bytes: Requests with a longer body are refused (E2003).
+        page_events: Events per read and write of one reader, at most.
+        page_bytes: Bytes per write of one reader, at most, unless a single event is longer.
+        lease_seconds: How long a run stays with a worker that has died.
+        max_running: Runs that run at once.
+        max_waiting: Runs that may wait for a place; beyond that a start is refused (E3010).
+        recursion_limit: Executions of nodes that a run may make, unless its start says otherwise.
+        pool_size: Threads for sync nodes.
+        shutdown_timeout: Seconds that open streams get to say goodbye when the server stops.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    store: str = DEFAULT_STORE
+    heartbeat_interval: _Seconds = _PACE.heartbeat_interval
+    max_body_bytes: _Count = 1024 * 1024
+    page_events: Annotated[int, Field(ge=1, le=10_000)] = _PACE.page_events
+    page_bytes: _Count = _PACE.page_bytes
+    lease_seconds: _Seconds = _RUNS.lease_seconds
+    max_running: _Count = _RUNS.max_running
+    max_waiting: Annotated[int, Field(ge=0)] = _RUNS.max_waiting
+    recursion_limit: _Count = _RUNS.recursion_limit
+    pool_size: _Count = _RUNS.pool_size
+    shutdown_timeout: _Seconds = 5.0
+
+    @property
+    def pace(self) -> Pace:
+        """The part that transports need."""
+        return Pace(self.page_events, self.page_bytes, self.heartbeat_interval)
+
+    @property
+    def runs(self) -> RunSettings:
+        """The part that the run service needs."""
+        return RunSettings(
+            max_running=self.max_running,
+            max_waiting=self.max_waiting,
+            recursion_limit=self.recursion_limit,
+            lease_seconds=self.lease_seconds,
+            pool_size=self.pool_size,
+        )
+
+
+def load(**given: Any) -> ServerSettings:
+    """Read settings: what is given, then the environment, then the defaults.
+
+    Args:
+        given: Fields of `ServerSettings`; None means not given.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InputError: E6006, a field is unknown or has a value that cannot be used; all of them are named.
+    """
+    try:
+        return ServerSettings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False)
+        what = "; ".join(f"{each['loc'][0]}: {each['msg']} (it is {each['input']!r})" for each in wrong)
+        names = ", ".join(f"{PREFIX}{str(each['loc'][0]).upper()}" for each in wrong)
+        mend = f"Correct the option, or the environment variable {names}."
+        raise InputError("E6006", f"settings cannot be taken: {what}", mend=mend) from None
