@@ -10,7 +10,7 @@ away. `import riverrun` loads the standard library and msgspec, no server.
 
 from riverrun.base.errors import RiverrunError
 from riverrun.events.ending import Ending
-from riverrun.events.kinds import Event
+from riverrun.events.kinds import Event, NodeChunk
 from riverrun.face.compiled import CompiledGraph, StateGraph
 from riverrun.face.run import Run
 from riverrun.graph.node import END, START, Command
@@ -25,6 +25,7 @@ __all__ = [
     "Context",
     "Ending",
     "Event",
+    "NodeChunk",
     "RiverrunError",
     "Run",
     "StateGraph",

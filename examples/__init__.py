@@ -1,0 +1,1 @@
+"""Programs that show what a graph is for; nothing in the package imports them."""

@@ -1,0 +1,1 @@
+"""A reviewer of documents: three agents read in parallel, an editor joins what they found."""
