@@ -13,6 +13,8 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final, TypedDict, TypeVar
 
+from riverrun import END, START, StateGraph
+
 from .documents import Document
 from .outline import outline as draw
 from .prose import words
@@ -20,7 +22,6 @@ from .report import File, compose, facts, impression
 from .shelf import Shelf
 from .summary import summarise
 from .terms import find, written
-from riverrun import END, START, StateGraph
 
 T = TypeVar("T")
 
