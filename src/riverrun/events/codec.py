@@ -60,7 +60,7 @@ def decode(data: bytes | str) -> Event:
     """
     try:
         event: Event = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         # An unknown type, an unknown field or rubbish: the rare path looks closer, the common one stays at one decode.
         return _tolerant(data)
     return event
@@ -77,7 +77,7 @@ def _tolerant(data: bytes | str) -> Event:
         newer: dict[str, Any] = {name: fields.pop(name) for name in list(fields) if name not in known}
         newer |= fields.pop("$unknown", None) or {}
         return msgspec.convert({**fields, "type": kind, "$unknown": newer}, _TYPES[kind])
-    except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, KeyError, TypeError, UnicodeError, RecursionError) as error:
         raise ProtocolFault("E5003", f"this is not an event: {error}") from None
 
 

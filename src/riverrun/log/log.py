@@ -89,9 +89,11 @@ def check_place(after: int, head: int, floor: int) -> None:
     if after < 0:
         raise CursorError("E2007", f"a seq cannot be negative: {after}")
     if after > head:
-        raise CursorError("E2006", f"the log ends at {head}, there is nothing after {after} to continue")
+        what = f"the log ends at {head}, there is nothing after {after} to continue"
+        raise CursorError("E2006", what, head=head, floor=floor)
     if after < floor:
-        raise CursorError("E4007", f"the log begins after {floor}; what followed {after} was removed")
+        what = f"the log begins after {floor}; what followed {after} was removed"
+        raise CursorError("E4007", what, head=head, floor=floor)
 
 
 def settle(tail: Page, epoch: int, expected_seq: int, count: int) -> bool:

@@ -1,0 +1,163 @@
+"""What a program far away calls first: which graphs and runs there are, and start one (PROTOCOL.md §4).
+
+It does not know the HTTP library (`connect.py`) nor when to reconnect (`session.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+from weakref import WeakSet
+
+import msgspec
+
+from riverrun.base.clock import SystemClock
+from riverrun.base.errors import ConnectionFault, InputError, NotFound
+from riverrun.base.ids import is_run_id, jitter, new_run_id
+from riverrun.client.connect import Connect, Http
+from riverrun.client.remote import RemoteRun
+from riverrun.client.session import Pace
+from riverrun.client.subscription import OnChange, Subscription
+from riverrun.wire.pages import GraphInfo, GraphList, RunInfo, RunList
+
+START_TRIES = 4
+
+
+class Client:
+    """One server, reached over HTTP. Use it with `async with`, or close it with `aclose`.
+
+    Args:
+        url: Of the server, such as `http://127.0.0.1:8000`, with the path it is mounted at.
+        timeout: Seconds that a request may wait for a connection, for its answer, or for more of it.
+        pace: Times and counts of reconnecting; by default those of PROTOCOL.md §8.
+        http: An `httpx.AsyncClient` of the caller's (for authentication, proxies, certificates); it stays open.
+
+    Raises:
+        InputError: E6006, `url` is not the address of a server.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 30.0, pace: Pace | None = None, http: Http | None = None) -> None:
+        self._connect = Connect(url, timeout=timeout, http=http)
+        self._pace = pace or Pace()
+        self._subscriptions: WeakSet[Subscription] = WeakSet()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Leave all logs and close all connections; idempotent. Runs go on."""
+        for subscription in list(self._subscriptions):
+            await subscription.aclose()
+        await self._connect.aclose()
+
+    async def graphs(self) -> list[GraphInfo]:
+        """List the graphs that are served.
+
+        Returns:
+            Each with its nodes and edges.
+
+        Raises:
+            ConnectionFault: E5001, the server was not reached.
+            RiverrunError: What the server said.
+        """
+        return list((await self._connect.ask("GET", "/v1/graphs", GraphList)).graphs)
+
+    async def start(
+        self,
+        graph: str,
+        input: Mapping[str, Any],  # noqa: A002 the word of PROTOCOL.md
+        *,
+        thread: str | None = None,
+        limit: int | None = None,
+        timeout: float | None = None,
+        idem_key: str | None = None,
+    ) -> RemoteRun:
+        """Start a run. It answers before any node has run.
+
+        A lost answer is harmless: the request is tried again under one key, so it starts one run at most.
+
+        Args:
+            graph: Name of the graph.
+            input: Keys of its state.
+            thread: The conversation that the run belongs to.
+            limit: How many executions of nodes the run may make; None leaves it to the server.
+            timeout: Seconds that the run may take; None leaves it to the server.
+            idem_key: A key of the caller's, so that also a later call gives the same run.
+
+        Returns:
+            The run.
+
+        Raises:
+            InputError: E2001, the input is not JSON; E2002, E2010, E2013 and E2003 as the server says.
+            NotFound: E2004, no such graph.
+            Busy: E3010, too many runs; see `retry_after`.
+            ConnectionFault: E5001, the server was not reached in several tries.
+            RiverrunError: What else the server said.
+        """
+        asked = {"graph": graph, "input": input, "thread": thread, "limit": limit, "timeout": timeout}
+        try:
+            body = msgspec.json.encode({name: value for name, value in asked.items() if value is not None})
+        except (TypeError, ValueError, RecursionError, OverflowError) as error:
+            raise InputError("E2001", f"the input is not JSON: {error}", where="input") from None
+        headers = {"idempotency-key": idem_key or new_run_id(SystemClock().now_ms())}
+        for tries in range(START_TRIES - 1):
+            try:
+                return await self._started(body, headers)
+            except ConnectionFault:
+                # The back-off of PROTOCOL.md §8.
+                await asyncio.sleep(self._pace.first_delay * 2**tries * (0.5 + jitter() / 2))
+        return await self._started(body, headers)
+
+    async def _started(self, body: bytes, headers: Mapping[str, str]) -> RemoteRun:
+        return self.run((await self._connect.ask("POST", "/v1/runs", RunInfo, body=body, headers=headers)).run)
+
+    def run(self, run_id: str) -> RemoteRun:
+        """Take hold of a run by its id. Nothing is asked of the server yet.
+
+        Args:
+            run_id: 32 hexadecimal digits.
+
+        Returns:
+            The run.
+
+        Raises:
+            NotFound: E2005, this is no id of a run.
+        """
+        if not is_run_id(run_id):
+            raise NotFound("E2005", f"{run_id[:64]!r} is not the id of a run")
+        return RemoteRun(self._connect, run_id, self._subscribe)
+
+    async def list(
+        self, *, graph: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+    ) -> list[RunInfo]:
+        """List runs, newest first.
+
+        Args:
+            graph: Of this graph only.
+            status: With this status only: queued, running, parked or ended.
+            limit: At most this many, up to 200.
+            before: Only runs older than the one of this id: the next page.
+
+        Returns:
+            The runs.
+
+        Raises:
+            ConnectionFault: E5001, the server was not reached.
+            RiverrunError: What the server said.
+        """
+        asked = {"graph": graph, "status": status, "limit": str(limit), "before": before}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return [*(await self._connect.ask("GET", "/v1/runs", RunList, params=params)).runs]
+
+    def _subscribe(self, path: str, after: int, log: str | None, on_change: OnChange | None) -> Subscription:
+        subscription = Subscription(self._connect, path, after=after, log=log, pace=self._pace, on_change=on_change)
+        # Only to leave it at the end: a subscription that the caller has dropped is not held.
+        self._subscriptions.add(subscription)
+        return subscription
