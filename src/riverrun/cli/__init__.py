@@ -1,1 +1,1 @@
-"""The command `riverrun`: people in front of a terminal, and scripts."""
+"""The command line: `riverrun dev`, `serve`, `run`, `runs`, `explain` and `demo`."""
