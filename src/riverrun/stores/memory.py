@@ -1,0 +1,305 @@
+"""The store of one process: logs as lists of events that are never encoded unless somebody asks for bytes.
+
+It keeps the same laws as the stores on disk and forgets everything with its process. `append_now` is the hot path of
+every run in process: it waits for nothing. What a run costs stays until `sweep` or `trim`: bounding it is the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from threading import Lock
+from typing import Any
+
+from riverrun.base.clock import Clock, SystemClock
+from riverrun.base.errors import InputError, NotFound
+from riverrun.events.kinds import Event, RunStarted, RunTakenOver
+from riverrun.events.record import Record
+from riverrun.log.log import check_append, check_place, check_repeat, ending_of, status_after
+from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow, Status
+from riverrun.stores.waiting import Waiting, WaitingRooms, wake
+
+
+class _Run:
+    """One run: its row in parts that change, and its log."""
+
+    __slots__ = (
+        "controls",
+        "created_ms",
+        "ending",
+        "epoch",
+        "floor",
+        "head",
+        "keys",
+        "lease_until_ms",
+        "records",
+        "started",
+        "status",
+        "updated_ms",
+        "waiting",
+        "worker",
+    )
+
+    def __init__(self, started: RunStarted, now_ms: int) -> None:
+        self.started = started
+        self.records = [Record(1, started)]
+        self.head = 1
+        self.floor = 0
+        self.epoch = 0
+        self.status: Status = "queued"
+        self.ending: str | None = None
+        self.worker: str | None = None
+        self.created_ms = self.updated_ms = now_ms
+        self.lease_until_ms = 0
+        self.controls: list[Control] = []
+        self.keys: dict[str, Control] = {}
+        self.waiting: Waiting = {}
+
+    def own(self, worker: str, until_ms: int) -> None:
+        """Give the run to a worker, under a new epoch."""
+        self.epoch += 1
+        self.worker = worker
+        self.status = "running"
+        self.lease_until_ms = until_ms
+
+    def row(self, key: RunKey) -> RunRow:
+        """Give what is told of the run."""
+        return RunRow(
+            key=key,
+            graph=self.started.graph,
+            thread=self.started.thread,
+            log=self.started.log,
+            status=self.status,
+            ending=self.ending,
+            epoch=self.epoch,
+            head=self.head,
+            created_ms=self.created_ms,
+            updated_ms=self.updated_ms,
+            worker=self.worker,
+            lease_until_ms=self.lease_until_ms,
+        )
+
+
+class MemoryStore:
+    """Keep logs in this process (`LogStore`, `AppendsAtOnce`).
+
+    Args:
+        clock: Tells when leases end; the system's by default.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._runs: dict[RunKey, _Run] = {}
+        self._keys: dict[tuple[str, str], RunKey] = {}
+        self._rooms = WaitingRooms()
+        # Loops of several threads may share a store, and leases are renewed from a thread: 0.05 µs per append.
+        self._lock = Lock()
+
+    async def create(
+        self,
+        tenant: str,
+        started: RunStarted,
+        *,
+        idem_key: str | None = None,
+        worker: str | None = None,
+        lease_seconds: float = 0.0,
+    ) -> Created:
+        """Make a run, as `LogStore.create` says.
+
+        Raises:
+            InputError: E2013, the key or the id of the run was used for something else.
+        """
+        key = RunKey(tenant, started.run)
+        with self._lock:
+            known = key if idem_key is None else self._keys.get((tenant, idem_key), key)
+            first = self._runs.get(known)
+            if first is not None:
+                check_repeat(first.started, started)
+                return Created(first.row(known), fresh=False)
+            now_ms = self._clock.now_ms()
+            run = self._runs[key] = _Run(started, now_ms)
+            if idem_key is not None:
+                self._keys[tenant, idem_key] = key
+            if worker is not None:
+                run.own(worker, now_ms + round(lease_seconds * 1000))
+            return Created(run.row(key), fresh=True)
+
+    async def claim(self, worker: str, *, graphs: frozenset[str], limit: int, lease_seconds: float) -> list[RunRow]:
+        """Take runs that nobody holds, as `LogStore.claim` says."""
+        with self._lock:
+            now_ms = self._clock.now_ms()
+            free = (
+                (key, run)
+                for key, run in self._runs.items()
+                if run.started.graph in graphs
+                and (run.status == "queued" or (run.status == "running" and run.lease_until_ms <= now_ms))
+            )
+            rows = []
+            for key, run in islice(free, max(limit, 0)):
+                run.own(worker, now_ms + round(lease_seconds * 1000))
+                run.updated_ms = now_ms
+                if run.epoch > 1:
+                    event = RunTakenOver(seq=run.head + 1, ts=now_ms, run=key.run, epoch=run.epoch, worker=worker)
+                    self._put(run, event)
+                rows.append(run.row(key))
+            return rows
+
+    async def append(
+        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+    ) -> int:
+        """Append and renew the lease, as `LogStore.append` says.
+
+        Raises:
+            Fenced: E4004, the epoch is old.
+            HeadMoved: E4005, the head is not `expected_seq`.
+            InputError: E2009, the log has its terminal event.
+            NotFound: E2005.
+        """
+        head = self.append_now(key, epoch, expected_seq, events)
+        self._runs[key].lease_until_ms = self._clock.now_ms() + round(lease_seconds * 1000)
+        return head
+
+    def append_now(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event]) -> int:
+        """Append before it returns, as `AppendsAtOnce.append_now` says; the lease stays as it is.
+
+        Raises:
+            Fenced: E4004, the epoch is old.
+            HeadMoved: E4005, the head is not `expected_seq`.
+            InputError: E2009, the log has its terminal event.
+            NotFound: E2005.
+        """
+        with self._lock:
+            run = self._find(key)
+            check_append(run.epoch, run.head, run.status, epoch, expected_seq, events)
+            for event in events:
+                run.records.append(Record(event.seq, event))
+            last = events[-1]
+            run.head = last.seq
+            run.status = status_after(last)
+            run.updated_ms = self._clock.now_ms()
+            if last.terminal:
+                ending = ending_of(last)
+                run.ending = None if ending is None else ending.value
+            if run.waiting:
+                woken, run.waiting = run.waiting, {}
+                wake(woken)
+            return run.head
+
+    def renew(self, worker: str, held: list[Held], lease_seconds: float) -> Renewal:  # noqa: ARG002 an epoch has one worker
+        """Renew leases, as `LogStore.renew` says. From any thread."""
+        lost: list[RunKey] = []
+        controls: dict[RunKey, list[Control]] = {}
+        with self._lock:
+            until_ms = self._clock.now_ms() + round(lease_seconds * 1000)
+            for key, epoch, seen in held:
+                run = self._runs.get(key)
+                if run is None or run.epoch != epoch:
+                    lost.append(key)
+                    continue
+                run.lease_until_ms = until_ms
+                if len(run.controls) > seen:
+                    controls[key] = run.controls[seen:]
+        return Renewal(lost, controls)
+
+    async def read(self, key: RunKey, after: int, limit: int) -> Page:
+        """Give events after a seq, as `LogStore.read` says.
+
+        Raises:
+            NotFound: E2005.
+            CursorError: E2006 beyond the head, E4007 below the floor.
+        """
+        with self._lock:
+            run = self._find(key)
+            check_place(after, run.head, run.floor)
+            start = after - run.floor
+            records = run.records[start : start + max(limit, 0)]
+            return Page(records, run.head, run.epoch, run.status, run.started.log, run.floor)
+
+    async def wait(self, key: RunKey, after: int, timeout: float) -> None:
+        """Wait for events after a seq, as `LogStore.wait` says."""
+        with self._lock:
+            run = self._runs.get(key)
+            if run is None or run.head > after:
+                return
+            room = self._rooms.here()
+            future: asyncio.Future[None] = room.loop.create_future()
+            waiting = run.waiting
+            waiting[future] = after
+        await room.rest(waiting, future, timeout)
+
+    async def control(self, key: RunKey, kind: str, payload: dict[str, Any], idem_key: str | None = None) -> Control:
+        """Put a request into the inbox of a run, as `LogStore.control` says.
+
+        Raises:
+            NotFound: E2005.
+            InputError: E2009, the run has ended.
+        """
+        with self._lock:
+            run = self._find(key)
+            if idem_key is not None and idem_key in run.keys:
+                return run.keys[idem_key]
+            if run.status == "ended":
+                raise InputError("E2009", f"run {key.run} has ended")
+            control = Control(n=len(run.controls) + 1, kind=kind, payload=payload)
+            run.controls.append(control)
+            if idem_key is not None:
+                run.keys[idem_key] = control
+            return control
+
+    async def list(self, tenant: str, choice: RunFilter) -> list[RunRow]:
+        """Give rows of a tenant's runs, as `LogStore.list` says."""
+        with self._lock:
+            fitting = [
+                (key, run)
+                for key, run in self._runs.items()
+                if key.tenant == tenant
+                and choice.run in (None, key.run)
+                and choice.graph in (None, run.started.graph)
+                and choice.status in (None, run.status)
+                and (choice.before is None or key.run < choice.before)
+            ]
+            fitting.sort(key=lambda item: item[0].run, reverse=True)
+            return [run.row(key) for key, run in fitting[: max(choice.limit, 0)]]
+
+    async def sweep(self, ended_before_ms: int) -> int:
+        """Remove runs that ended before a time, as `LogStore.sweep` says."""
+        with self._lock:
+            old = {k for k, run in self._runs.items() if run.status == "ended" and run.updated_ms < ended_before_ms}
+            for key in old:
+                del self._runs[key]
+            self._keys = {idem: key for idem, key in self._keys.items() if key not in old}
+            return len(old)
+
+    def trim(self, key: RunKey, floor: int) -> None:
+        """Forget the events of a run up to and with `floor`; for the sole reader of a run, when it is done with them.
+
+        Args:
+            key: Which run.
+            floor: seq of the last event that nobody needs; below the present floor nothing happens.
+
+        Raises:
+            NotFound: E2005.
+            CursorError: E2006, the log is not that long.
+        """
+        with self._lock:
+            run = self._find(key)
+            check_place(max(floor, run.floor), run.head, run.floor)
+            if floor > run.floor:
+                del run.records[: floor - run.floor]
+                run.floor = floor
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def _find(self, key: RunKey) -> _Run:
+        run = self._runs.get(key)
+        if run is None:
+            raise NotFound("E2005", f"there is no run {key.run!r}")
+        return run
+
+    @staticmethod
+    def _put(run: _Run, event: Event) -> None:
+        run.records.append(Record(event.seq, event))
+        run.head = event.seq
+        woken, run.waiting = run.waiting, {}
+        wake(woken)

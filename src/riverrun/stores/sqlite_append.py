@@ -1,0 +1,119 @@
+"""The owner's write, for all runs of a group at once: three statements, however many appends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import msgspec
+
+from riverrun.base.errors import NotFound, RiverrunError
+from riverrun.events.codec import encode
+from riverrun.events.kinds import Event
+from riverrun.events.record import Record
+from riverrun.log.log import check_append, ending_of, status_after
+from riverrun.log.store import RunKey
+from riverrun.stores.batch import pack
+from riverrun.stores.sqlite_file import place
+from riverrun.stores.sqlite_rows import State, states
+from riverrun.stores.sqlite_writer import Done, Request
+from riverrun.stores.tails import Change
+
+# Rows of numbers as JSON, all bodies as one blob: one step each, see `sqlite_rows`.
+_INSERT = """
+INSERT INTO batch (place, first_seq, epoch, body)
+SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, value ->> 3, value ->> 4) FROM json_each(?1)
+"""
+_UPDATE = """
+UPDATE run SET head = j.value ->> 1, status = j.value ->> 2, ending = j.value ->> 3, lease_until_ms = j.value ->> 4,
+  updated_ms = ?2
+FROM json_each(?1) AS j WHERE run.id = j.value ->> 0
+"""
+
+
+class Append(Request[int]):
+    """One append that waits for its commit.
+
+    Args:
+        key: Which run.
+        epoch: The owner's fencing number.
+        expected_seq: The head as the owner knows it.
+        events: What to append; encoded here, so that what is not JSON is refused before anything is written.
+        lease_ms: How long the renewed lease lasts.
+    """
+
+    __slots__ = ("body", "epoch", "events", "expected_seq", "key", "lease_ms", "lines")
+
+    def __init__(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_ms: int) -> None:
+        self.lines = [encode(event) for event in events]
+        self.body = pack(self.lines)
+        super().__init__(_alone, keys=(key,), size_bytes=len(self.body))
+        self.key = key
+        self.epoch = epoch
+        self.expected_seq = expected_seq
+        self.events = events
+        self.lease_ms = lease_ms
+
+    def judge(self, state: State | None) -> State:
+        """Apply the rules, and say what the run is like afterwards.
+
+        Raises:
+            Fenced: E4004, the epoch is old.
+            HeadMoved: E4005, the head is not where it was expected.
+            InputError: E2009, the log has its terminal event.
+            NotFound: E2005.
+        """
+        if state is None:
+            raise NotFound("E2005", f"there is no run {self.key.run!r}")
+        check_append(state.epoch, state.head, state.status, self.epoch, self.expected_seq, self.events)
+        last = self.events[-1]
+        after = state._replace(head=last.seq, status=status_after(last))
+        records = list(map(Record, range(state.head + 1, last.seq + 1), self.events, self.lines))
+        change = Change(self.key, after.epoch, after.status, after.log, after.floor, after.head, records)
+        self.done = Done(after.head, (change,))
+        return after
+
+
+def append_all(db: apsw.Connection, now_ms: int, group: list[Request[Any]]) -> list[Request[Any]]:
+    """Carry out all appends of a group, each by the rules.
+
+    Args:
+        db: The writer's connection, in its transaction.
+        now_ms: Time of the store, in milliseconds since the Unix epoch.
+        group: Requests of all kinds.
+
+    Returns:
+        Those that are not appends, still to be done.
+    """
+    appends = [request for request in group if isinstance(request, Append)]
+    if not appends:
+        return group
+    now = states(db, list({append.key: None for append in appends}))
+    batches, rows, bodies, offset = [], {}, [], 1
+    for append in appends:
+        try:
+            before = now.get(append.key)
+            now[append.key] = state = append.judge(before)
+        except RiverrunError as error:
+            append.error = error
+            continue
+        last, length = append.events[-1], len(append.body)
+        ending = ending_of(last)
+        batches.append((place(state.id, state.head), append.expected_seq + 1, state.epoch, offset, length))
+        rows[state.id] = (
+            state.id,
+            state.head,
+            state.status,
+            None if ending is None else ending.value,
+            now_ms + append.lease_ms,
+        )
+        bodies.append(append.body)
+        offset += length
+    if batches:
+        db.execute(_INSERT, (msgspec.json.encode(batches).decode(), b"".join(bodies)))
+        db.execute(_UPDATE, (msgspec.json.encode(list(rows.values())).decode(), now_ms))
+    return [request for request in group if not isinstance(request, Append)]
+
+
+def _alone(_db: apsw.Connection, _now_ms: int) -> Done[int]:
+    raise NotImplementedError("appends are done together")

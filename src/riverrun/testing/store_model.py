@@ -1,0 +1,131 @@
+"""What a store should hold, in the simplest words that can be said: lists and dictionaries, no rules imported.
+
+It restates the laws on purpose instead of calling `riverrun.log.log`, so that a mistake there does not excuse itself.
+"""
+
+from __future__ import annotations
+
+from riverrun.events.codec import encode
+from riverrun.events.kinds import (
+    Custom,
+    Event,
+    NodeChunk,
+    RunCompleted,
+    RunInterrupted,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+)
+from riverrun.log.store import Control, RunKey, RunRow, Status
+
+
+class ModelRun:
+    """One run as it should be."""
+
+    def __init__(self, key: RunKey, started: RunStarted, now_ms: int) -> None:
+        self.key = key
+        self.started = started
+        self.lines = [encode(started)]
+        self.epoch = 0
+        self.status: Status = "queued"
+        self.ending: str | None = None
+        self.worker: str | None = None
+        self.created_ms = self.ended_ms = now_ms
+        self.lease_until_ms = 0
+        self.controls: list[Control] = []
+        self.control_keys: dict[str, Control] = {}
+
+    @property
+    def head(self) -> int:
+        """Seq of the last event."""
+        return len(self.lines)
+
+    def own(self, worker: str, until_ms: int) -> None:
+        """Take note of a claim."""
+        self.epoch += 1
+        self.worker, self.lease_until_ms, self.status = worker, until_ms, "running"
+
+    def allows(self, epoch: int, expected_seq: int, events: list[Event]) -> str:
+        """Give the code with which an append must be refused, or the empty text."""
+        seqs = [event.seq for event in events]
+        last_at = [index for index, event in enumerate(events) if event.type in TERMINAL]
+        if epoch != self.epoch:
+            return "E4004"
+        if self.status == "ended":
+            return "E2009"
+        if expected_seq != self.head or seqs != list(range(self.head + 1, self.head + 1 + len(seqs))) or not seqs:
+            return "E4005"
+        return "E4005" if last_at not in ([], [len(events) - 1]) else ""
+
+    def take(self, events: list[Event], now_ms: int) -> None:
+        """Take note of an append that succeeded."""
+        for event in events:
+            self.lines.append(encode(event))
+        last = events[-1].type
+        self.status = "ended" if last in TERMINAL else "parked" if last == "run.interrupted" else "running"
+        if self.status == "ended":
+            self.ending, self.ended_ms = TERMINAL[last], now_ms
+
+    def control(self, kind: str, payload: dict[str, object], idem_key: str | None) -> Control:
+        """Take note of a control, and say what the store should give."""
+        if idem_key in self.control_keys:
+            return self.control_keys[idem_key]
+        control = Control(n=len(self.controls) + 1, kind=kind, payload=payload)
+        self.controls.append(control)
+        if idem_key is not None:
+            self.control_keys[idem_key] = control
+        return control
+
+    def claimable(self, now_ms: int) -> bool:
+        """Say whether a claim may take it."""
+        return self.status == "queued" or (self.status == "running" and self.lease_until_ms <= now_ms)
+
+    def agrees(self, row: RunRow) -> bool:
+        """Say whether a row tells the truth; when `updated_ms` moves is left to stores."""
+        return (
+            (row.key, row.graph, row.thread, row.log) == (self.key, self.started.graph, self.started.thread, self.log)
+            and (row.status, row.ending, row.epoch, row.head) == (self.status, self.ending, self.epoch, self.head)
+            and (row.worker, row.lease_until_ms) == (self.worker, self.lease_until_ms)
+            and row.created_ms == self.created_ms
+        )
+
+    @property
+    def log(self) -> str:
+        """Id of its log."""
+        return self.started.log
+
+
+TERMINAL = {"run.completed": "completed", "run.stopped": "stopped"}
+
+
+def make_events(run: str, first_seq: int, kinds: list[str]) -> list[Event]:
+    """Make events of the kinds that a store tells apart.
+
+    Args:
+        run: Id of the run.
+        first_seq: seq of the first.
+        kinds: `chunk`, `odd` (text that stores get wrong), `interrupted`, `resumed`, `completed`, `stopped`.
+
+    Returns:
+        One event per kind.
+    """
+    made: list[Event] = []
+    for seq, kind in enumerate(kinds, first_seq):
+        if kind == "chunk":
+            event: Event = NodeChunk(
+                seq=seq, ts=seq, run=run, node="n", exec="n:1", message="n:1:k", key="k", value=f"w{seq} ", start=seq
+            )
+        elif kind == "odd":
+            event = Custom(seq=seq, ts=seq, run=run, node="n", exec="n:1", name="odd", value="a\n\r\u2028\0'\"\\😀é")
+        else:
+            event = _RUN_EVENTS[kind](seq=seq, ts=seq, run=run)
+        made.append(event)
+    return made
+
+
+_RUN_EVENTS: dict[str, type[Event]] = {
+    "interrupted": RunInterrupted,
+    "resumed": RunResumed,
+    "completed": RunCompleted,
+    "stopped": RunStopped,
+}

@@ -1,0 +1,102 @@
+"""What is read from the tables is what was written, by the index, and damage has a code."""
+
+from __future__ import annotations
+
+import pytest
+
+from riverrun.base.errors import CursorError, NotFound, StoreError
+from riverrun.events.codec import encode
+from riverrun.log.store import RunFilter, RunKey
+from riverrun.stores.batch import pack
+from riverrun.stores.sqlite_file import open_file, place, rows
+from riverrun.stores.sqlite_rows import _PAGE, _STATES, list_rows, read_page, states
+from riverrun.stores.sqlite_verbs import create
+from riverrun.testing.store_model import make_events
+from tests.stores.material import key_of, started
+
+KEY = key_of(1)
+
+
+@pytest.fixture
+def db(tmp_path):
+    db = open_file(str(tmp_path / "a.db"))
+    create("acme", started(1), None, "w-1", 1000)(db, 5)
+    create("zoo", started(2), None, None, 0)(db, 6)
+    yield db
+    db.close()
+
+
+def put(db, first, last, *, head=None):
+    lines = [encode(event) for event in make_events(KEY.run, first, ["chunk"] * (last - first + 1))]
+    rows(db, "INSERT INTO batch VALUES (?, ?, 1, ?)", (place(1, last), first, pack(lines)))
+    rows(db, "UPDATE run SET head = ? WHERE id = 1", (head or last,))
+
+
+def test_states_of_those_that_exist(db):
+    found = states(db, [key_of(7), KEY, key_of(2, "zoo"), key_of(2), RunKey('a"\\', "😀")])
+    assert {KEY, key_of(2, "zoo")} == set(found)
+    assert (1, 1, 1, "running", "00000001", 0, 0) == found[KEY]
+    assert {} == states(db, [])
+
+
+@pytest.mark.parametrize(("query", "values"), [(_STATES, ("[]",)), (_PAGE, ("acme", KEY.run, 0))])
+def test_runs_and_batches_are_found_by_key(db, query, values):
+    plan = " ".join(str(step[3]) for step in rows(db, "EXPLAIN QUERY PLAN " + query, values))
+    assert "SEARCH r USING INDEX sqlite_autoindex_run_1 (tenant=? AND run=?)" in plan
+    assert "SCAN r" not in plan
+    assert "TEMP B-TREE" not in plan
+    assert "batch" not in query or "SEARCH b USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in plan
+
+
+def test_a_page_may_begin_and_end_inside_of_batches(db):
+    put(db, 2, 4)
+    put(db, 5, 5)
+    put(db, 6, 9)
+    for after in range(10):
+        for limit in range(11):
+            page = read_page(db, KEY, after, limit)
+            assert list(range(after + 1, 10))[:limit] == [record.seq for record in page.records]
+            assert page.records == [] or page.records[0].event.seq == after + 1
+            assert (9, 1, "running", "00000001", 0) == page[1:]
+
+
+def test_places_that_are_not_there(db):
+    put(db, 2, 4)
+    rows(db, "UPDATE run SET floor = 2 WHERE id = 1")
+    for after, code in [(5, "E2006"), (1, "E4007"), (-1, "E2007")]:
+        with pytest.raises(CursorError, match=code):
+            read_page(db, KEY, after, 10)
+    with pytest.raises(NotFound, match="E2005"):
+        read_page(db, key_of(2), 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "head", "damage"),
+    [
+        (3, 4, 4, ""),
+        (2, 4, 6, ""),
+        (2, 4, 4, "UPDATE batch SET body = x'7b7d' WHERE first_seq = 2"),
+        (2, 4, 4, "UPDATE batch SET first_seq = 3 WHERE first_seq = 2"),
+        (2, 4, 4, "DELETE FROM batch WHERE first_seq = 1 AND place < 2 << 32"),
+    ],
+)
+def test_a_hole_is_damage_and_never_silence(db, first, last, head, damage):
+    put(db, first, last, head=head)
+    if damage:
+        rows(db, damage)
+
+    def replay():
+        place = 0
+        while place < head:
+            place = read_page(db, KEY, place, 10).records[-1].seq
+
+    with pytest.raises(StoreError, match="E4003"):
+        replay()
+    assert 1 == len(read_page(db, key_of(2, "zoo"), 0, 10).records)
+
+
+def test_filters_are_values_and_never_part_of_the_query(db):
+    assert [KEY] == [row.key for row in list_rows(db, "acme", RunFilter(graph="g", status="running", run=KEY.run))]
+    for name in ("' OR 1=1 --", '" OR ""="', "g%", "%", "\\"):
+        assert [] == list_rows(db, "acme", RunFilter(graph=name))
+        assert [] == list_rows(db, name, RunFilter())
