@@ -118,9 +118,10 @@ def test_what_is_not_text_is_kept_beside_it():
 def test_text_that_does_not_continue_its_message_is_a_fault_and_changes_nothing():
     view = fold([begin(), chunk(2, "abc", 0)])
     before = told(view)
-    with pytest.raises(ProtocolFault, match="E5004"):
-        view.apply(chunk(3, "x", 2))
-    assert before == told(view)
+    for message in ("m", "a message of which nothing was heard"):
+        with pytest.raises(ProtocolFault, match="E5004"):
+            view.apply(chunk(3, "x", 2, message))
+        assert before == told(view)
 
 
 def test_text_taken_back_is_counted_and_begins_anew():

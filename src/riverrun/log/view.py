@@ -116,15 +116,14 @@ class View:
         return "".join(message.text for message in self.messages.values() if message.key == key)
 
     def _chunk(self, event: NodeChunk) -> None:
-        message = self.messages.get(event.message)
-        if message is None:
-            message = self.messages[event.message] = Message(event)
+        message = self.messages.get(event.message) or Message(event)
         if event.start is not None and isinstance(event.value, str):
             if event.start != message.length:
                 what = f"a piece of {event.message!r} starts at {event.start}, its text ends at {message.length}"
                 raise ProtocolFault("E5004", what, where=f"seq {event.seq}")
             message.length += text_length(event.value)
         message.chunks.append(event.value)
+        self.messages[event.message] = message
         self.chunks += 1
 
     def _node(self, event: NodeEvent) -> None:
