@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from riverrun.base.clock import SystemClock
@@ -116,9 +117,10 @@ class CompiledGraph:
         """
         run = await self._start(input, config, timeout=timeout, paced=True)
         try:
-            async for events in run.pages():
-                for event in events:
-                    yield event
+            async with aclosing(run.pages()) as pages:
+                async for events in pages:
+                    for event in events:
+                        yield event
         finally:
             await run.stop("the reader left")
 

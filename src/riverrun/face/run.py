@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from riverrun.base.errors import RiverrunError, RunFailed
 from riverrun.events.ending import Ending
@@ -41,7 +42,6 @@ class Run:
 
     Raises:
         InputError: E2010, the input does not fit the state.
-        NodeError: E3007, a reducer does not take the input.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Run:
         """Id of the run."""
         return self._row.key.run
 
-    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, after: int = 0) -> AsyncGenerator[Event, None]:
         """Read the run's log, live, until its terminal event. Any number of readers may do so, at any time.
 
         Args:
@@ -73,25 +73,27 @@ class Run:
         Raises:
             CursorError: E2006, the log does not reach that far.
         """
-        async for page in follow(self._store, self._row.key, after, limit=_PAGE):
-            for record in page.records if page is not None else ():
-                yield record.event
+        async with aclosing(follow(self._store, self._row.key, after, limit=_PAGE)) as pages:
+            async for page in pages:
+                for record in page.records if page is not None else ():
+                    yield record.event
 
-    async def pages(self) -> AsyncIterator[list[Event]]:
+    async def pages(self) -> AsyncGenerator[list[Event], None]:
         """Read as the run's only reader, who sets its pace: what was given is forgotten, and producers wait for it.
 
         Yields:
             Lists of events, never empty.
         """
-        async for page in follow(self._store, self._row.key, 0, limit=_PAGE):
-            if page is None:
-                continue
-            events = [record.event for record in page.records]
-            yield events
-            made = [event for event in events if event.seq > 1]  # run.started never went through the writer
-            self._writer.consumed(len(made), sum(weight(event) for event in made))
-            if not events[-1].terminal:
-                self._store.trim(self._row.key, events[-1].seq)
+        async with aclosing(follow(self._store, self._row.key, 0, limit=_PAGE)) as pages:
+            async for page in pages:
+                if page is None:
+                    continue
+                events = [record.event for record in page.records]
+                yield events
+                made = [event for event in events if event.seq > 1]  # run.started never went through the writer
+                self._writer.consumed(len(made), sum(weight(event) for event in made))
+                if not events[-1].terminal:
+                    self._store.trim(self._row.key, events[-1].seq)
 
     async def stop(self, reason: str = "") -> None:
         """End the run and wait until it has ended. What was finished, and the text so far, is kept.

@@ -8,26 +8,49 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from msgspec.structs import replace
+
 from riverrun.base.errors import GraphError
-from riverrun.graph.node import END, START, Node, literal_targets, place_of, read_node
+from riverrun.graph.node import END, START, Node, literal_targets, manner_of, place_of, read_node
 from riverrun.graph.plan import Edge, Plan, Router
-from riverrun.graph.state import read_schema
+from riverrun.graph.shapes import Shape, declared_input, read_shape
+from riverrun.graph.state import Schema
 
 
 class GraphBuilder:
     """Collect nodes and edges.
 
     Args:
-        state: A TypedDict class whose keys may carry reducers (`Annotated[list, operator.add]`), or `dict`.
+        state: A TypedDict, dataclass, Struct or pydantic class whose keys may carry reducers
+            (`Annotated[list, operator.add]`), or `dict`. Of a TypedDict a node sees a dict, of another class an
+            instance; it gives back a mapping of what changes in either case. Defaults are starting values.
+        context_schema: Class of the run's context; kept for those who read the plan.
+        input_schema: Class whose keys the input may have; None for all keys of the state. Keys that only this or the
+            next class has belong to the state too.
+        output_schema: Class whose keys a result has; None for all.
+        **options: None in this version.
 
     Raises:
-        GraphError: E1007 or E1008, the class cannot be used as a state.
+        GraphError: E1007 or E1008, a class cannot be used as a state; E1011, there is no such option.
     """
 
-    def __init__(self, state: object) -> None:
-        self._schema = read_schema(state)
+    def __init__(
+        self,
+        state: object,
+        context_schema: type | None = None,
+        *,
+        input_schema: object = None,
+        output_schema: object = None,
+        **options: object,
+    ) -> None:
+        for option in options:
+            raise GraphError("E1011", f"StateGraph was given the option {option!r}")
+        self._shape = read_shape(state)
+        inputs, outputs = (None if each is None else read_shape(each) for each in (input_schema, output_schema))
+        self._schema = Schema(self._shape.keys, (self._shape,)).limited(inputs, outputs)
+        self._context_schema = context_schema
         self._nodes: dict[str, Node] = {}
-        self._edges: list[Edge] = []
+        self._edges: dict[Edge, None] = {}
         self._routers: dict[str, list[Router]] = {}
 
     def add_node(
@@ -37,6 +60,8 @@ class GraphBuilder:
         *,
         agent: str | None = None,
         key: str | None = None,
+        input_schema: object = None,
+        **options: object,
     ) -> Self:
         """Add a node.
 
@@ -46,13 +71,17 @@ class GraphBuilder:
                 mapping in which any value may be a stream), a `Command`, or None.
             agent: Name to show to people.
             key: For a generator: key under which the fold of its yields is stored.
+            input_schema: Class whose keys the node sees, and as which; None: what its first parameter is annotated
+                with, if that is such a class, else the state's own. Keys that only this class has belong to the state.
+            **options: None in this version.
 
         Returns:
             The builder, so that calls can be chained.
 
         Raises:
             GraphError: E1001, the name is taken; E1002, it cannot be a name; E1003, there is no such key; E1006, the
-                function cannot be a node.
+                function cannot be a node; E1007 or E1008, `input_schema` cannot be used; E1011, there is no such
+                option.
         """
         name, made = _name_and_function(node, function)
         if name in (START, END) or not name.strip() or not name.isprintable() or any(c in name for c in "/:"):
@@ -61,8 +90,13 @@ class GraphBuilder:
             what = f"there is a node {name!r} already, from {self._nodes[name].where}"
             raise GraphError("E1001", what, where=place_of(made))
         if key is not None and self._schema.unknown([key]):
-            raise GraphError("E1003", f"node {name!r} stores under {key!r}, a key the state does not have")
-        self._nodes[name] = read_node(name, made, agent=agent, key=key)
+            what = f"node {name!r} stores under {key!r}, a key the state does not have"
+            raise GraphError("E1003", what, where=place_of(made), mend="Add the key to the state, or correct its name.")
+        for option in options:
+            raise GraphError("E1011", f"node {name!r} was given the option {option!r}", where=place_of(made))
+        added = read_node(name, made, agent=agent, key=key)
+        shape = self._seen_by(made, input_schema)
+        self._nodes[name] = added if shape is None else replace(added, function=_seeing(made, shape, f"node {name!r}"))
         return self
 
     def add_edge(self, source: str | Sequence[str], target: str) -> Self:
@@ -84,8 +118,9 @@ class GraphBuilder:
                 raise GraphError("E1010", f"there can be no edge from {one!r} to {target!r}")
             edge = Edge(one, target, "plain")
             if edge in self._edges:
-                raise GraphError("E1009", f"the edge from {one!r} to {target!r} is there already")
-            self._edges.append(edge)
+                what = f"the edge from {one!r} to {target!r} is there already"
+                raise GraphError("E1009", what, where=self._place_of(edge))
+            self._edges[edge] = None
         return self
 
     def add_conditional_edges(
@@ -106,7 +141,8 @@ class GraphBuilder:
             The builder.
 
         Raises:
-            GraphError: E1006, `path` is not a function; E1010, `source` is END.
+            GraphError: E1006, `path` is not a function; E1007 or E1008, the class that its parameter is annotated with
+                cannot be used; E1010, `source` is END.
         """
         place = place_of(path)
         if not callable(path):
@@ -116,9 +152,11 @@ class GraphBuilder:
         mapping = dict(path_map) if isinstance(path_map, Mapping) else None
         declared = tuple(path_map.values()) if isinstance(path_map, Mapping) else path_map
         targets = tuple(declared) if declared is not None else literal_targets(path)
-        router = Router(source=source, function=path, targets=targets, path_map=mapping, where=place)
+        shape = self._seen_by(path, None)
+        function = path if shape is None else _seeing(path, shape, f"the router of {source!r}")
+        router = Router(source=source, function=function, targets=targets, path_map=mapping, where=place)
         self._routers.setdefault(source, []).append(router)
-        self._edges.extend(Edge(source, target, "conditional") for target in dict.fromkeys(targets or ()))
+        self._edges.update((Edge(source, target, "conditional"), None) for target in targets or ())
         return self
 
     def add_sequence(self, nodes: Sequence[Callable[..., Any] | tuple[str, Callable[..., Any]]]) -> Self:
@@ -181,12 +219,21 @@ class GraphBuilder:
         if START not in self._routers and not any(edge.source == START for edge in edges):
             raise GraphError("E1004", f"graph {name!r} has no edge from START")
         routers = {source: tuple(all_of) for source, all_of in self._routers.items()}
-        plan = Plan(name, self._schema, self._nodes, edges, routers)
+        plan = Plan(name, self._schema, self._nodes, edges, routers, self._context_schema)
         reached = plan.nest.reach(0)
         for node in self._nodes.values():
             if plan.number[node.name] not in reached:
                 raise GraphError("E1005", f"no path leads from START to node {node.name!r}", where=node.where)
         return plan
+
+    def _seen_by(self, function: Callable[..., Any], declared: object) -> Shape | None:
+        """Give the class as which a function sees the state; None when it sees the plain state as it is."""
+        declared = declared_input(function) if declared is None else declared
+        if declared is None or declared is self._shape.declared:
+            return None if self._shape.plain else self._shape
+        shape = read_shape(declared)
+        self._schema = self._schema.joined(shape)
+        return shape
 
     def _check_names(self, edges: tuple[Edge, ...]) -> None:
         for edge in edges:
@@ -204,6 +251,22 @@ class GraphBuilder:
             if name in self._nodes:
                 return self._nodes[name].where
         return ""
+
+
+def _seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[..., Any]:
+    """Wrap a function so that it sees the state as a class; it is run as before, and gives back what it gave back."""
+    place = place_of(function)
+    if manner_of(function) == "async":
+
+        async def see_async(state: Mapping[str, Any], *rest: object) -> object:
+            return await function(shape.view(state, who, place), *rest)
+
+        return see_async
+
+    def see(state: Mapping[str, Any], *rest: object) -> object:
+        return function(shape.view(state, who, place), *rest)
+
+    return see
 
 
 def _name_and_function(

@@ -27,10 +27,6 @@ class Fold:
         self.message = message
         self.key = key
         self.empty = empty
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin anew: what was there is void."""
         self.pieces: list[Any] = []
         self.length = 0
         self.text = True

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from riverrun.base.errors import IllegalMove, RiverrunError
+from riverrun.base.errors import RiverrunError
 from riverrun.events.kinds import (
     Custom,
     ErrorInfo,
@@ -31,7 +31,6 @@ from riverrun.events.kinds import (
 )
 from riverrun.graph.course import Course
 from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
-from riverrun.graph.node import START
 from riverrun.graph.plan import Plan
 from riverrun.graph.schedule import Live
 from riverrun.graph.state import State
@@ -51,6 +50,8 @@ class Machine:
         seq: The last seq that was given.
         state: Where the run is.
         timeout: Seconds the run may take; None for no limit.
+        closing: Whether a stop or a time-out is under way. Only the terminal event tells of it, so what is said until
+            then must come into the log together with that: a part would not say why nothing followed.
     """
 
     def __init__(self, plan: Plan, run: str) -> None:
@@ -61,8 +62,8 @@ class Machine:
         self.seq = 0
         self.state = RunState.NEW
         self.timeout: float | None = None
+        self.closing = False
         self._course = Course(plan)
-        self._limit = 0
         self._ending: tuple[Callable[..., Event], dict[str, Any]] = (RunCompleted, {})
         self._partial: list[str] = []
         self._final: State | None = None
@@ -75,16 +76,14 @@ class Machine:
         Raises:
             IllegalMove: E3012, it was started before.
             InputError: E2010, the input does not fit the state.
-            NodeError: E3007, a reducer does not take the input.
         """
-        given = self.plan.schema.check_input(event.input)
-        after = self.plan.schema.write({}, (given,))
+        given, after = self._course.first(event.input)
         self.state = move(RUN_MOVES, self.state, "started", "the run")
-        self._limit, self.timeout, self.seq = event.limit, event.timeout, event.seq
+        self._course.limit, self.timeout, self.seq = event.limit, event.timeout, event.seq
         self.events.append(event)
         step = self._course.open()
         step.take("returned")
-        step.updates = (given,)
+        step.updates = [given]
         self._given(step, after, event.ts)
 
     def stopped(self, reason: str, now: int) -> None:
@@ -125,7 +124,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not put out anything (any more).
         """
-        step = self._take(exec_id, "yielded")
+        step = self._course.take(exec_id, "yielded")
         fold = step.folds.get(key) or step.open_fold(key, self.plan.schema)
         node = step.node
         self.seq += 1
@@ -152,8 +151,8 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not write anything (any more).
         """
-        step = self._take(exec_id, "updated")
-        step.updates = (*step.updates, update)
+        # A copy: a generator may fill one mapping again and again.
+        self._course.take(exec_id, "updated").updates.append(dict(update))
 
     def emitted(self, exec_id: str, name: str, value: object, now: int) -> None:
         """Take in what a node tells its readers (`ctx.emit`).
@@ -161,7 +160,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not say anything (any more).
         """
-        step = self._take(exec_id, "emitted")
+        step = self._course.take(exec_id, "emitted")
         self._emit(Custom, now, **step.label, name=name, value=value)
 
     def returned(
@@ -179,9 +178,9 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution cannot end (again).
         """
-        step = self._take(exec_id, "returned")
+        step = self._course.take(exec_id, "returned")
         if update:
-            step.updates = (*step.updates, update)
+            step.updates.append(update)
         for key in streamed:
             if key not in step.folds:
                 step.open_fold(key, self.plan.schema)
@@ -189,8 +188,12 @@ class Machine:
         try:
             after = self.plan.schema.write(step.seen, step.writes)
         except RiverrunError as error:
-            step.state = StepState.FAILED
-            self._broken(step, error_info(error), now)
+            if step.state is StepState.COMPLETED:  # it was being cancelled: an error on the way out is no news
+                step.state = StepState.CANCELLED
+                self._gone(step, now)
+            else:
+                step.state = StepState.FAILED
+                self._broken(step, error_info(error), now)
             return
         self._given(step, after, now)
 
@@ -200,7 +203,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution waits for no router.
         """
-        step = self._take(exec_id, "routed")
+        step = self._course.take(exec_id, "routed")
         step.goto = tuple(dict.fromkeys((*(step.goto or ()), *targets)))
         self._completed(step, self.plan.schema.write(step.seen, step.writes), now)
 
@@ -210,7 +213,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution cannot fail (any more).
         """
-        step = self._take(exec_id, "failed")
+        step = self._course.take(exec_id, "failed")
         if step.state is StepState.CANCELLED:  # an error on the way out of a cancelled node is no news
             self._gone(step, now)
         else:
@@ -222,7 +225,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, it was not told to.
         """
-        self._gone(self._take(exec_id, "cancelled"), now)
+        self._gone(self._course.take(exec_id, "cancelled"), now)
 
     def retried(self, exec_id: str, reason: str, now: int) -> None:
         """Take in that an execution begins anew; what it put out so far is void.
@@ -230,7 +233,7 @@ class Machine:
         Raises:
             IllegalMove: E3012, it is not running.
         """
-        step = self._take(exec_id, "retried")
+        step = self._course.take(exec_id, "retried")
         voids = step.renew()
         self._emit(NodeRetrying, now, **step.label, voids=voids, reason=reason)
 
@@ -241,18 +244,16 @@ class Machine:
         """What runs, by execution id."""
         return self._course.steps
 
+    @property
+    def remaining(self) -> int:
+        """How many more executions of nodes may begin."""
+        return self._course.limit - self._course.made
+
     def values(self) -> State:
         """Give the state as far as it is settled: of an ended run the final one."""
         return dict(self._course.settled() if self._final is None else self._final)
 
     # How it is done
-
-    def _take(self, exec_id: str, signal: str) -> Step:
-        step = self._course.steps.get(exec_id)
-        if step is None:
-            raise IllegalMove("E3012", f"there is no execution {exec_id!r} that could take the signal {signal!r}")
-        step.take(signal)
-        return step
 
     def _emit(self, kind: Callable[..., Event], now: int, **fields: object) -> None:
         self.seq += 1
@@ -260,6 +261,7 @@ class Machine:
 
     def _given(self, step: Step, after: State, now: int) -> None:
         """Ask the routers of a node that gave back, unless nothing can follow any more."""
+        step.given = True
         routers = self.plan.routers.get(step.name)
         if routers and self.state is RunState.RUNNING:
             self.commands.append(AskRouters(step.exec_id, routers, dict(after)))
@@ -268,12 +270,9 @@ class Machine:
         self._completed(step, after, now)
 
     def _completed(self, step: Step, after: State, now: int) -> None:
-        if step.node is not None:
-            told = tuple(dict(update) for update in step.updates)
-            self._emit(NodeCompleted, now, **step.label, writes=told, folds=step.hows, goto=step.goto)
-        elif step.goto is not None:
-            # START is no node, but where its routers led is a fact that a replay needs.
-            self._emit(NodeCompleted, now, **step.label, goto=step.goto)
+        # START is no node, but where its routers led is a fact that a replay needs.
+        if step.node is not None or step.goto is not None:
+            self._emit(NodeCompleted, now, **step.label, **step.outcome)
         self._course.complete(step, after)
         self._go_on(now)
 
@@ -294,18 +293,12 @@ class Machine:
             self._terminal(now)
 
     def _begin(self, live: Live, now: int) -> None:
-        name = self._course.name(live)
-        if self._course.made >= self._limit:
-            what = f"the run made {self._course.made} steps, as many as it may; node {name!r} would be next"
-            self.broke(ErrorInfo(code="E3005", message=what, where=f"node {name!r}", mend=_MEND_LIMIT), now)
-            return
         try:
             step = self._course.begin(live)
         except RiverrunError as error:
             self.broke(error_info(error), now)
             return
-        after = tuple(moment.exec_id for moment, _ in live.parents if not moment.exec_id.startswith(START))
-        self._emit(NodeStarted, now, **step.label, after=after)
+        self._emit(NodeStarted, now, **step.label, after=step.after)
         if step.node is not None:
             self.commands.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
 
@@ -316,6 +309,10 @@ class Machine:
         self._end("broke", RunFailed, now, error=error)
 
     def _gone(self, step: Step, now: int) -> None:
+        if step.given and step.node is not None:  # only its routers were cut off: what it did is done
+            step.state = StepState.COMPLETED
+            self._completed(step, self.plan.schema.write(step.seen, step.writes), now)
+            return
         self._partial += step.heard
         self._course.drop(step)
         self._go_on(now)
@@ -325,6 +322,7 @@ class Machine:
         self.state = move(RUN_MOVES, self.state, signal, "the run")
         if first:
             self._ending = (kind, cause)
+            self.closing = kind is not RunFailed
             for step in self.steps.values():
                 step.take("cancel")
                 self.commands.append(CancelNode(step.exec_id))
@@ -334,11 +332,9 @@ class Machine:
         if self._final is None:
             self._final = self._course.settled()
         self.state = move(RUN_MOVES, self.state, "finished", "the run")
+        self.closing = False
         kind, cause = self._ending
         self._emit(kind, now, steps=self._course.made, partial=tuple(self._partial), **cause)
-
-
-_MEND_LIMIT = "Raise recursion_limit, or look for a loop that never ends; the state so far is kept"
 
 
 def error_info(error: RiverrunError) -> ErrorInfo:

@@ -4,7 +4,8 @@ Every finished execution leaves a `Moment`: the state after it, and whose descen
 that parent's state. Where several meet, the state is that of their nearest common origin (the moment every path to them
 goes through) with everything written since applied branch by branch: at each fork in the order in which its edges were
 declared, each branch whole before the next. Two writes to a key without a reducer by executions that do not know of
-each other are an error naming the key and both nodes. So the result never depends on timing.
+each other are an error naming the key and both nodes. An `Overwrite` replaces what its node could know of; what others
+wrote at the same time is reduced on top of it, wherever they stand in the order. So the result never depends on timing.
 
 The cost of a meeting is the number of executions since the common origin. This file does not know rounds or events.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riverrun.base.errors import NodeError
-from riverrun.graph.state import Schema, State
+from riverrun.graph.state import Schema, State, settles
 
 Parents = tuple[tuple["Moment", int], ...]
 
@@ -71,9 +72,7 @@ def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:
     if len(parents) == 1:
         only = parents[0][0]
         return only.state, only, parents
-    origin = parents[0][0]
-    for moment, _ in parents[1:]:
-        origin = _common_origin(origin, moment)
+    origin = common_origin(parents)
     order = _merge_order(origin, parents)
     place = {moment: index for index, moment in enumerate(order)}
     # The origin itself may be a parent (a long and a short branch from one fork): it comes first.
@@ -81,7 +80,15 @@ def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:
     return _apply(schema, origin.state, order, place), origin, ordered
 
 
-def _common_origin(one: Moment, other: Moment) -> Moment:
+def common_origin(parents: Parents) -> Moment:
+    """Give the nearest moment that every path to these goes through (one of them, when the others descend from it)."""
+    origin = parents[0][0]
+    for moment, _ in parents[1:]:
+        origin = _origin_of_two(origin, moment)
+    return origin
+
+
+def _origin_of_two(one: Moment, other: Moment) -> Moment:
     while one is not other:
         if one.depth >= other.depth and one.origin is not None:
             one = one.origin
@@ -140,16 +147,30 @@ def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[
     ancestors: list[int] | None = None
     for key, writes in written.items():
         known = schema.keys.get(key)
-        if known is not None and known.reducer is not None:
-            for _, value in writes:
-                after[key] = schema.reduce(known, after, value)
-            continue
-        if len(writes) > 1:
+        reduced = known is not None and known.reducer is not None
+        settling = [at for at, (_, value) in enumerate(writes) if settles(value)] if reduced else range(len(writes))
+        if len(writes) > 1 and settling:
             if ancestors is None:
                 ancestors = _ancestors(order, place)
-            _check_chain(key, [moment for moment, _ in writes], place, ancestors)
-        after[key] = writes[-1][1]
+            _check_chain(key, [writes[at][0] for at in settling], place, ancestors)
+            writes = _since(writes, settling[-1], place, ancestors)
+        for _, value in writes:
+            schema.put(after, key, value)
     return after
+
+
+def _since(
+    writes: Sequence[tuple[Moment, Any]], settled: int, place: Mapping[Moment, int], ancestors: list[int]
+) -> list[tuple[Moment, Any]]:
+    """Give the write that says what a key is, followed by those that its node could not know of or that came after."""
+    writer, _ = writes[settled]
+    known = ancestors[place[writer]]
+    rest = (
+        (moment, value)
+        for at, (moment, value) in enumerate(writes)
+        if (at > settled if moment is writer else not known >> place[moment] & 1)
+    )
+    return [writes[settled], *rest]
 
 
 def _ancestors(order: Sequence[Moment], place: Mapping[Moment, int]) -> list[int]:

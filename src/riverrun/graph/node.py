@@ -105,13 +105,16 @@ def place_of(function: object) -> str:
 
 
 def manner_of(function: object) -> Manner:
-    """Say how a function has to be run."""
-    inner = _inner(function)
-    if inspect.isasyncgenfunction(inner):
+    """Say how a function has to be run. A decorated one is what its outermost wrapper is, whatever is inside."""
+    while isinstance(function, partial):
+        function = function.func
+    if not (inspect.isroutine(function) or inspect.isclass(function)):
+        function = getattr(function, "__call__", function)  # noqa: B004  # an object with __call__ is run by it
+    if inspect.isasyncgenfunction(function):
         return "async generator"
-    if inspect.isgeneratorfunction(inner):
+    if inspect.isgeneratorfunction(function):
         return "generator"
-    return "async" if inspect.iscoroutinefunction(inner) else "sync"
+    return "async" if inspect.iscoroutinefunction(function) else "sync"
 
 
 def literal_targets(function: object) -> tuple[str, ...] | None:

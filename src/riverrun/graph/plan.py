@@ -61,11 +61,19 @@ class Router(Struct, frozen=True, kw_only=True):
         answers = answer if isinstance(answer, (list, tuple)) else [answer]
         targets = []
         for one in answers:
-            target = self.path_map.get(one) if self.path_map is not None else one
+            target = self._meaning(one)
             if not isinstance(target, str) or (target != END and target not in known):
                 raise NodeError("E3006", f"the router of {self.source!r} answered {one!r}", where=self.where)
             targets.append(target)
         return tuple(targets)
+
+    def _meaning(self, answer: object) -> object:
+        if self.path_map is None:
+            return answer
+        try:
+            return self.path_map.get(answer)
+        except TypeError:  # not even hashable
+            return None
 
 
 class Plan:
@@ -77,6 +85,7 @@ class Plan:
         nodes: In the order they were added.
         edges: In the order they were declared, plain and conditional ones.
         routers: By source, in the order they were declared.
+        context_schema: Class of the run's context, if one was declared.
 
     Attributes:
         name: As given.
@@ -84,6 +93,7 @@ class Plan:
         nodes: By name.
         edges: All of them, for drawing.
         routers: By source.
+        context_schema: As given.
         targets: The plain targets of each node, in the order they were declared.
         names: START, the nodes, END: the number of each in the loop nest is its place here.
         number: The same the other way round.
@@ -97,21 +107,23 @@ class Plan:
         nodes: Mapping[str, Node],
         edges: tuple[Edge, ...],
         routers: Mapping[str, tuple[Router, ...]],
+        context_schema: type | None = None,
     ) -> None:
         self.name = name
         self.schema = schema
         self.nodes = dict(nodes)
         self.edges = edges
         self.routers = dict(routers)
+        self.context_schema = context_schema
         self.names = names = (START, *nodes, END)
         self.number = {node: index for index, node in enumerate(names)}
-        self.targets: dict[str, tuple[str, ...]] = {
-            node: tuple(edge.target for edge in edges if edge.kind == "plain" and edge.source == node)
-            for node in {edge.source for edge in edges}
-        }
+        plain: dict[str, list[str]] = {}
         successors: list[list[int]] = [[] for _ in names]
         for edge in edges:
             successors[self.number[edge.source]].append(self.number[edge.target])
+            if edge.kind == "plain":
+                plain.setdefault(edge.source, []).append(edge.target)
+        self.targets: dict[str, tuple[str, ...]] = {node: tuple(targets) for node, targets in plain.items()}
         # What is not declared may lead anywhere.
         for source in self.undeclared():
             successors[self.number[source]].extend(range(1, len(names)))

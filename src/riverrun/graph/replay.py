@@ -4,17 +4,21 @@ A log records signals (what nodes did) and what the machine made of them. Fed wi
 the latter again, event for event; where it does not, the graph is not the one that wrote the log. What the machine made
 but the log lacks was lost with its owner before it was committed: it is renumbered and becomes the first that the new
 owner appends.
+
+A stop and a time-out are signals that only the terminal event records. What nodes finished between the two stands right
+before it (`Machine.closing`: both come into the log in one piece), so that is where the signal is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from riverrun.base.errors import NodeError, RiverrunError
 from riverrun.events.kinds import (
     Custom,
+    ErrorInfo,
     Event,
     NodeChunk,
     NodeCompleted,
@@ -23,6 +27,7 @@ from riverrun.events.kinds import (
     NodeRetrying,
     NodeStarted,
     RunFailed,
+    RunLost,
     RunStarted,
     RunStopped,
     RunTakenOver,
@@ -36,13 +41,14 @@ from riverrun.graph.plan import Plan
 from riverrun.graph.step import AskRouters, Order, RunNode
 
 
-def replay(plan: Plan, run: str, events: Iterable[Event]) -> Machine:
+def replay(plan: Plan, run: str, events: Iterable[Event], upto: int | None = None) -> Machine:
     """Fold a log.
 
     Args:
         plan: The graph that wrote it.
         run: Id of the run.
-        events: From seq 1 on, without a hole; all of them or a part.
+        events: From seq 1 on, without a hole; all of them, or of a run that was neither stopped nor timed out a part.
+        upto: The last seq to fold; None for all of them.
 
     Returns:
         A machine that stands where the last event left it. Its `events` hold what must be appended next, its
@@ -52,8 +58,12 @@ def replay(plan: Plan, run: str, events: Iterable[Event]) -> Machine:
         NodeError: E3009, the log was not written by this graph.
         InputError: E2010, the input in it does not fit this graph.
     """
+    log = list(events)
     machine = Machine(plan, run)
-    for event in events:
+    last_signal = _place_of_last_signal(log)
+    for place, event in enumerate(log[:upto]):
+        if place == last_signal:
+            _cut_off(machine, log[-1], event)
         if isinstance(event, RunTakenOver):
             _take_over(machine, event)
         elif isinstance(event, Terminal):
@@ -81,7 +91,8 @@ def _feed(machine: Machine, event: Event) -> None:
     """Give the machine the signal that an event records, if it records one."""
     try:
         if isinstance(event, NodeChunk):
-            machine.yielded(event.exec, event.key, event.value, event.ts)
+            value = machine.plan.schema.read_chunk(event.key, event.value)
+            machine.yielded(event.exec, event.key, value, event.ts)
         elif isinstance(event, NodeCompleted):
             _complete(machine, event)
         elif isinstance(event, Custom):
@@ -104,7 +115,7 @@ def _complete(machine: Machine, event: NodeCompleted) -> None:
         machine.routed(event.exec, event.goto or (), event.ts)
         return
     for update in event.writes:
-        machine.updated(event.exec, update)
+        machine.updated(event.exec, machine.plan.schema.read_update(update))
     # What routers added is in goto already, so the machine need not have them asked again.
     machine.returned(event.exec, None, tuple(event.folds), event.goto or (), event.ts)
     if step.state is StepState.ROUTING:
@@ -137,23 +148,47 @@ def _take_over(machine: Machine, event: RunTakenOver) -> None:
             machine.retried(step.exec_id, "taken_over", event.ts)
 
 
+def _place_of_last_signal(log: Sequence[Event]) -> int:
+    """Give the place before which a run was stopped, or timed out; a place beyond the log when it was not."""
+    place = len(log) - 1
+    if not log or not isinstance(log[place], RunStopped | RunTimedOut):
+        return len(log)
+    while isinstance(before := log[place - 1], NodeCompleted) and before.node != START:
+        place -= 1
+    return place
+
+
+def _cut_off(machine: Machine, last: Event, first: Event) -> None:
+    """Let the run be stopped, or time out, before the first of the events that stand between that and the last one."""
+    if machine.events or machine.state is not RunState.RUNNING:
+        raise _misfit(machine, first, "the graph would not end so")
+    if isinstance(last, RunStopped):
+        machine.stopped(last.reason, last.ts)
+    else:
+        machine.expired(last.ts)
+
+
 def _end(machine: Machine, event: Terminal) -> None:
-    """Let the run end as the log says: a stop is recorded only by its effect, so what it cut off is dropped here."""
-    if machine.state is not RunState.ENDED:
-        machine.events.clear()
-        machine.seq = event.seq - 1
-        if isinstance(event, RunStopped):
-            machine.stopped(event.reason, event.ts)
-        elif isinstance(event, RunTimedOut):
-            machine.expired(event.ts)
-        elif isinstance(event, RunFailed):
-            machine.broke(event.error, event.ts)
+    """Let the run end as the log says: what was cancelled left no trace there."""
+    # These two may also be written from outside, wherever the run is, when no worker can go on with it.
+    from_outside = isinstance(event, RunFailed | RunLost)
+    if from_outside and machine.state is RunState.RUNNING:
+        machine.broke(_why(event), event.ts)
+    if machine.state is RunState.ENDING:
         for step in list(machine.steps.values()):
             machine.cancelled(step.exec_id, event.ts)
-    if not machine.events or machine.events[-1].type != event.type:
+    made = machine.events.pop(0) if machine.events else None
+    same = made is not None and type(made) is type(event) and made.seq == event.seq
+    if not from_outside and (machine.events or not same):
         raise _misfit(machine, event, "the graph would not end so")
     machine.events.clear()
     machine.seq = event.seq
+
+
+def _why(event: Terminal) -> ErrorInfo:
+    if isinstance(event, RunFailed):
+        return event.error
+    return ErrorInfo(code="E3014", message=event.reason if isinstance(event, RunLost) else "")
 
 
 def _misfit(machine: Machine, event: Event, what: str) -> NodeError:

@@ -52,9 +52,9 @@ class Schedule:
         return len(self._live)
 
     @property
-    def waiting(self) -> list[Live]:
-        """What was triggered and did not begin, in order of its first trigger."""
-        return list(self._waiting.values())
+    def alive(self) -> list[Live]:
+        """What was triggered and did not end, in order of its first trigger."""
+        return list(self._live)
 
     def trigger(self, number: int, when: Round, parent: Moment, edge: int) -> None:
         """Note that a node was triggered; one that waits in that round already gains a parent.

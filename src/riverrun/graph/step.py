@@ -13,6 +13,8 @@ from riverrun.graph.plan import Router
 from riverrun.graph.schedule import Live
 from riverrun.graph.state import Schema, State
 
+FIRST = f"{START}:1"  # the execution of START, which is no node
+
 
 class RunNode(NamedTuple):
     """Run this node with this state."""
@@ -54,9 +56,23 @@ class Step:
         folds: Its messages, by key.
         updates: What it wrote so far, in order, without its streams.
         goto: What it chose to go to beside its plain edges.
+        given: Whether the node gave back, so that only its routers may still be asked.
     """
 
-    __slots__ = ("attempt", "exec_id", "folds", "goto", "live", "name", "node", "origin", "seen", "state", "updates")
+    __slots__ = (
+        "attempt",
+        "exec_id",
+        "folds",
+        "given",
+        "goto",
+        "live",
+        "name",
+        "node",
+        "origin",
+        "seen",
+        "state",
+        "updates",
+    )
 
     def __init__(self, exec_id: str, node: Node | None, live: Live, seen: State, origin: Moment) -> None:
         self.exec_id = exec_id
@@ -68,8 +84,9 @@ class Step:
         self.state = StepState.RUNNING
         self.attempt = 1
         self.folds: dict[str | None, Fold] = {}
-        self.updates: tuple[Mapping[str, Any], ...] = ()
+        self.updates: list[Mapping[str, Any]] = []
         self.goto: tuple[str, ...] | None = None
+        self.given = False
 
     def take(self, signal: str) -> None:
         """Move by a signal.
@@ -107,12 +124,21 @@ class Step:
     def writes(self) -> tuple[Mapping[str, Any], ...]:
         """Everything it wrote, in order: its updates, then the folds of its streams."""
         folded = {key: fold.value for key, fold in self.folds.items() if key is not None}
-        return (*self.updates, folded) if folded else self.updates
+        return (*self.updates, folded) if folded else tuple(self.updates)
 
     @property
-    def hows(self) -> dict[str, str]:
-        """How each key that was streamed is put together."""
-        return {key: fold.how for key, fold in self.folds.items() if key is not None}
+    def outcome(self) -> dict[str, Any]:
+        """The fields of its `node.completed`; START tells only where it led, its input is in `run.started`."""
+        if self.node is None:
+            return {"goto": self.goto}
+        told = tuple(dict(update) for update in self.updates)
+        hows = {key: fold.how for key, fold in self.folds.items() if key is not None}
+        return {"writes": told, "folds": hows, "goto": self.goto}
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Ids of the executions whose end triggered it, in merge order; START is none."""
+        return tuple(moment.exec_id for moment, _ in self.live.parents if moment.exec_id != FIRST)
 
     @property
     def heard(self) -> tuple[str, ...]:
@@ -122,8 +148,7 @@ class Step:
     def renew(self) -> tuple[str, ...]:
         """Begin a new attempt; give the ids of the messages that are void now."""
         voids = self.heard
-        for fold in self.folds.values():
-            fold.clear()
+        self.folds = {}  # the new attempt may stream under other keys
         self.attempt += 1
-        self.updates, self.goto = (), None
+        self.updates, self.goto = [], None
         return voids

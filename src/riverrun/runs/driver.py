@@ -25,6 +25,7 @@ from riverrun.runs.pool import Pool
 from riverrun.runs.writer import Writer
 
 Work = RunNode | AskRouters
+_NOT_OF_THE_NODE = (Fenced, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
 class Driver:
@@ -68,7 +69,7 @@ class Driver:
         self._begun: set[str] = set()
         self._cancelled: set[str] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._steps_left = 0
+        self._leaving = False  # whether lanes are cancelled because the run is left as it is
 
     async def run(self, started: RunStarted) -> None:
         """Run until the terminal event is in the log.
@@ -81,27 +82,32 @@ class Driver:
             asyncio.CancelledError: The worker shuts down; the run stays as it is in the log.
             RiverrunError: The log could not be written in a way that can be mended by waiting.
         """
-        self._steps_left = started.limit
         timer: asyncio.TimerHandle | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                if not self._writer.at_once:
-                    group.create_task(self._writer.run())
                 if started.timeout is not None:
                     left = started.timeout - (self._now() - started.ts) / 1000
                     timer = asyncio.get_running_loop().call_later(max(left, 0.0), self.expire)
-                first = self._next()
-                self._writer.push()
-                if first is not None:
-                    self._open_lane(first)
+                self._go_on()
+                await self._write()
         except BaseExceptionGroup as failed:
-            raise _first(failed) from None
+            first = _first(failed)
+        else:
+            return
         finally:
             if timer is not None:
                 timer.cancel()
             self._writer.release()
             self._group = None
+        raise first  # out here: it keeps the cause that it has
+
+    async def _write(self) -> None:
+        try:
+            await self._writer.run()
+        except BaseException:
+            self._leaving = True  # before the group cancels the lanes
+            raise
 
     def stop(self, reason: str) -> None:
         """End the run because its user wants it to end. Does nothing once it is ending."""
@@ -120,7 +126,7 @@ class Driver:
     def chunk(self, exec_id: str, key: str | None, value: object) -> None:
         """Take a chunk of a node."""
         self.machine.yielded(exec_id, key, value, self._now())
-        self._writer.push()
+        self._push()
 
     def update(self, exec_id: str, update: Mapping[str, Any]) -> None:
         """Take an update that a generator yielded."""
@@ -139,7 +145,16 @@ class Driver:
         # Late words of an orphaned thread, or of an attempt that is over, are refused here: they reach nobody.
         if exec_id in self._contexts and exec_id not in self._cancelled:
             self.machine.emitted(exec_id, name, value, self._now())
+            self._push()
+
+    def _push(self) -> None:
+        """Push, wherever we are, also in user code or a callback: what the log refuses breaks the run, not those."""
+        try:
             self._writer.push()
+        except RiverrunError as error:
+            if self._group is not None and not self._leaving:
+                self._leaving = True
+                self._group.create_task(_raise(error))
 
     # Lanes
 
@@ -163,19 +178,23 @@ class Driver:
                     await self._ask(work)
             except asyncio.CancelledError as error:
                 if exec_id in self._cancelled:
-                    task.uncancel()
                     self.machine.cancelled(exec_id, self._now())
-                elif task.cancelling():
-                    raise  # the worker shuts down, or the group breaks: that is no end of the node
+                elif self._leaving:
+                    raise  # the worker shuts down, or the log is lost: that is no end of the node
                 else:  # nobody cancelled this task: the node's own code let one out
                     self._failed(exec_id, exec_id.rpartition(":")[0], error)
             finally:
+                # What cancelled one node says nothing to the next; a task group inside a node leaves such marks too.
+                while task.cancelling() and not self._leaving:
+                    task.uncancel()
+                self._cancelled.discard(exec_id)
                 self._lanes.pop(exec_id, None)
                 self._begun.discard(exec_id)
                 self._contexts.pop(exec_id, None)
-                self._cancelled.discard(exec_id)
             following = self._next()
-            self._writer.push()
+            self._push()
+            if self._leaving:  # and the node did not care: its work counts, nothing follows
+                raise asyncio.CancelledError
 
     async def _run_node(self, order: RunNode) -> None:
         exec_id, node = order.exec_id, order.node
@@ -187,9 +206,9 @@ class Driver:
         try:
             outcome = await performance.run(order.state, context)
             goto = self.machine.plan.check_goto(node.name, outcome.goto)
-        except (Fenced, asyncio.CancelledError):
+        except _NOT_OF_THE_NODE:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
+        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
             self._failed(exec_id, node.name, error)
         else:
             self.machine.returned(exec_id, outcome.update, outcome.streamed, goto, self._now())
@@ -198,9 +217,9 @@ class Driver:
         plan = self.machine.plan
         try:
             targets = await ask_routers(order.routers, order.state, plan.nodes, self._pool)
-        except (Fenced, asyncio.CancelledError):
+        except _NOT_OF_THE_NODE:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
+        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
             self._failed(order.exec_id, order.routers[0].source, error)
         else:
             self.machine.routed(order.exec_id, tuple(targets), self._now())
@@ -211,8 +230,10 @@ class Driver:
         self.machine.failed(exec_id, describe(error, node), self._now())
 
     def _go_on(self) -> None:
+        if self._group is None:
+            return  # not begun: `run` will find the orders
         following = self._next()
-        self._writer.push()
+        self._push()
         if following is not None:
             self._open_lane(following)
 
@@ -241,16 +262,20 @@ class Driver:
 
     def _context(self, order: RunNode) -> Context:
         exec_id = order.exec_id
-        self._steps_left -= 1
         return Context(
             run=self.machine.run,
             tenant=self._tenant,
             node=order.node.name,
             exec_id=exec_id,
             attempt=order.attempt,
-            remaining_steps=self._steps_left,
+            remaining_steps=self.machine.remaining,
             emit=lambda name, value: self._emit(exec_id, name, value),
+            strict=self._strict,
         )
+
+
+async def _raise(error: RiverrunError) -> None:
+    raise error
 
 
 def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -263,8 +288,8 @@ def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
             todo.extend(one.exceptions)
         else:
             found.append(one)
-    for kind in (Fenced, RiverrunError):
+    for kind in (Fenced, RiverrunError, Exception):
         for one in found:
             if isinstance(one, kind):
                 return one
-    return found[0]
+    return RuntimeError(f"{type(found[0]).__name__} in the worker")

@@ -72,32 +72,36 @@ class LeaseKeeper:
         """Start the thread. Idempotent; needs a running event loop."""
         if self._thread is None:
             self._loop = asyncio.get_running_loop()
+            self._closing.clear()
             self._thread = threading.Thread(target=self._renew_for_ever, name="riverrun-lease", daemon=True)
             self._thread.start()
 
     def hold(
-        self, key: RunKey, epoch: int, lost: Callable[[], None], asked: Callable[[Control], None]
+        self, key: RunKey, epoch: int, deadline: float, lost: Callable[[], None], asked: Callable[[Control], None]
     ) -> Callable[[], asyncio.Future[None] | None]:
         """Keep a run that was just claimed.
 
         Args:
             key: Which run.
             epoch: Its fencing number.
+            deadline: What `new_deadline` said before the claim was made.
             lost: As in `Lease`.
             asked: As in `Lease`.
 
         Returns:
             The gate: None when a node may begin, else a future to wait for.
         """
-        lease = Lease(key, epoch, self._new_deadline(), lost, asked)
+        lease = Lease(key, epoch, deadline, lost, asked)
         with self._lock:
             self._leases[key] = lease
         return lambda: self._gate(lease)
 
-    def drop(self, key: RunKey) -> None:
-        """Keep a run no longer: it has ended, or is another's."""
+    def drop(self, key: RunKey, epoch: int) -> None:
+        """Keep a run no longer: it has ended, or is another's. One that was claimed again since is kept."""
         with self._lock:
-            self._leases.pop(key, None)
+            lease = self._leases.get(key)
+            if lease is not None and lease.epoch == epoch:
+                del self._leases[key]
 
     def look_now(self) -> None:
         """Renew now rather than later, to hear of controls at once."""
@@ -111,8 +115,12 @@ class LeaseKeeper:
             self._look.set()
             await asyncio.to_thread(thread.join)
 
-    def _new_deadline(self) -> float:
-        return self._clock.monotonic() + self._lease_seconds * (1 - _MARGIN)
+    def new_deadline(self) -> float:
+        """Give the time until which a lease that is asked for now can be relied on: before its end in the store."""
+        return self._deadline(self._lease_seconds)
+
+    def _deadline(self, lease_seconds: float) -> float:
+        return self._clock.monotonic() + lease_seconds * (1 - _MARGIN)
 
     def _gate(self, lease: Lease) -> asyncio.Future[None] | None:
         if self._clock.monotonic() < lease.deadline:
@@ -125,27 +133,32 @@ class LeaseKeeper:
 
     def _renew_for_ever(self) -> None:
         while not self._closing.is_set():
+            self._renew(self._lease_seconds)
             self._look.wait(self._lease_seconds / _RENEWALS_PER_LEASE)
             self._look.clear()
-            self._renew(0.0 if self._closing.is_set() else self._lease_seconds)
+        self._renew(0.0)
 
     def _renew(self, lease_seconds: float) -> None:
         with self._lock:
             held = [Held(lease.key, lease.epoch, lease.controls_after) for lease in self._leases.values()]
         if not held:
             return
-        deadline = self._new_deadline()  # counted from before the call: never later than the store's own
+        deadline = self._deadline(lease_seconds)  # before the call
         try:
             renewal = self._store.renew(self._worker, held, lease_seconds)
         except RiverrunError as error:
             _log.warning("leases could not be renewed: %s", error)
             return
-        for key, _, _ in held:
+        except Exception:  # noqa: BLE001  # see below
+            # Whatever it is, without this thread every run of this worker would stand still and then be taken.
+            _log.exception("leases could not be renewed")
+            return
+        for key, epoch, _ in held:
             lease = self._leases.get(key)
-            if lease is None:
+            if lease is None or lease.epoch != epoch:
                 continue
             if key in renewal.lost:
-                self.drop(key)
+                self.drop(key, epoch)
                 self._call(lease.lost)
                 continue
             lease.deadline = deadline

@@ -20,7 +20,7 @@ from riverrun.graph.node import Command, Node, manner_of
 from riverrun.graph.plan import Router
 from riverrun.graph.state import Schema, State
 from riverrun.runs.context import Context
-from riverrun.runs.pool import Pool
+from riverrun.runs.pool import Aside, Pool
 
 # A producer that never waits is made to let others on after this many chunks, so that what it said can be read.
 _CHUNKS_IN_A_ROW = 32
@@ -55,6 +55,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     goto: tuple[str, ...] = ()
 
 
+class _Escaped(Exception):
+    """What a stream raised that a task group would not take for an error."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Performance:
     """One execution of one node.
 
@@ -74,6 +82,7 @@ class Performance:
         self._outlet = outlet
         self._pool = pool
         self._strict = strict
+        self._unopened: dict[str, object] = {}
 
     async def run(self, state: State, context: Context) -> Outcome:
         """Run the node to its end.
@@ -94,7 +103,9 @@ class Performance:
         if node.manner == "async":
             return await self._take(await node.function(*arguments))
         if node.manner == "sync":
-            return await self._take(await self._pool.run(node.function, *arguments))
+            result = await self._pool.run(node.function, *arguments)
+            # A sync function around an async one gives back what must be awaited: lambdas and decorators do.
+            return await self._take(await result if hasattr(result, "__await__") else result)
         return await self._take(node.function(*arguments))
 
     async def _take(self, result: object) -> Outcome:
@@ -105,7 +116,10 @@ class Performance:
         if result is None:
             return Outcome(update={}, goto=goto)
         if isinstance(result, Mapping):
-            return await self._take_mapping(result, goto)
+            try:
+                return await self._take_mapping(result, goto)
+            finally:
+                await self._close_unopened()
         stream = self._as_stream(result)
         if stream is None:
             raise self._error("E3002", f"gave back {_name(result)}, not a mapping, a stream, a Command or None")
@@ -113,7 +127,6 @@ class Performance:
         return Outcome(update={}, streamed=() if self._node.key is None else (self._node.key,), goto=goto)
 
     async def _take_mapping(self, result: Mapping[str, Any], goto: tuple[str, ...]) -> Outcome:
-        self._check_keys(result)
         update: dict[str, Any] = {}
         streams: dict[str, AsyncIterator[Any]] = {}
         for key, value in result.items():
@@ -122,6 +135,8 @@ class Performance:
                 update[key] = value
             else:
                 streams[key] = stream
+                self._unopened[key] = value
+        self._check_keys(result)
         self._check(update)
         if len(streams) == 1:
             for key, stream in streams.items():
@@ -135,23 +150,40 @@ class Performance:
         try:
             async with asyncio.TaskGroup() as group:
                 for key, stream in streams.items():
-                    group.create_task(self._pump(key, stream))
+                    group.create_task(self._pump_apart(key, stream))
         except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            first = failed.exceptions[0]
+        else:
+            return
+        raise first.error if isinstance(first, _Escaped) else first  # out here: it keeps the cause that it has
+
+    async def _pump_apart(self, key: str, stream: AsyncIterator[Any]) -> None:
+        """Pump one stream in a task of its own.
+
+        A task group takes a cancellation that a stream lets out for a good end, and an exit for that of the loop.
+        """
+        try:
+            await self._pump(key, stream)
+        except (asyncio.CancelledError, SystemExit) as error:
+            raise _Escaped(error) from None
 
     async def _pump(self, key: str | None, stream: AsyncIterator[Any], *, updates: bool = False) -> None:
         outlet, exec_id = self._outlet, self._exec_id
         in_a_row = 0
+        if key is not None:
+            self._unopened.pop(key, None)
         try:
             async for value in stream:
                 if updates and isinstance(value, Mapping):
                     self._check_keys(value)
                     self._check(value)
                     outlet.update(exec_id, value)
-                    continue
-                if self._strict:
-                    self._check(value)
-                outlet.chunk(exec_id, key, value)
+                elif type(value) is Aside:
+                    value.call()
+                else:
+                    if self._strict:
+                        self._check(value)
+                    outlet.chunk(exec_id, key, value)
                 in_a_row += 1
                 if outlet.full:
                     await outlet.room()
@@ -164,6 +196,15 @@ class Performance:
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _close_unopened(self) -> None:
+        """Close the streams that were given back but never begun, so that whatever feeds them hears of it."""
+        while self._unopened:
+            _, stream = self._unopened.popitem()
+            if hasattr(stream, "aclose"):
+                await stream.aclose()
+            elif hasattr(stream, "close"):
+                stream.close()
 
     def _as_stream(self, value: object) -> AsyncIterator[Any] | None:
         if hasattr(value, "__aiter__"):
@@ -234,12 +275,18 @@ def describe(error: BaseException, node: str) -> ErrorInfo:
     """
     if isinstance(error, RiverrunError):
         return error_info(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = __file__.rpartition("riverrun")[0] + "riverrun"
-    theirs = [frame for frame in frames if not frame.filename.startswith(ours)] or list(frames)
+    theirs = _frames_of_theirs(error) or _frames_of_theirs(error.__cause__)  # Python re-raises a StopIteration as cause
     place = f", {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
     message = f"node {node!r} raised {type(error).__name__}: {error}"
     return ErrorInfo(code="E3001", message=message, where=f"node {node!r}{place}", kind=type(error).__name__)
+
+
+def _frames_of_theirs(error: BaseException | None) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(None if error is None else error.__traceback__)
+    return [frame for frame in frames if not frame.filename.startswith(_OURS)]
+
+
+_OURS = __file__.rpartition("riverrun")[0] + "riverrun"
 
 
 def _name(value: object) -> str:

@@ -11,9 +11,9 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -32,8 +32,13 @@ class Pool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._executor: ThreadPoolExecutor | None = None
-        self.orphans = 0  # how many calls go on although nobody waits for them any more
-        self.abandoned = 0  # how many there ever were
+        self.abandoned = 0  # how many calls ever went on although nobody waited for them any more
+        self._orphans: set[Future[Any]] = set()
+
+    @property
+    def orphans(self) -> int:
+        """How many calls go on although nobody waits for them any more."""
+        return len(self._orphans)
 
     async def run(self, function: Callable[..., Result], *args: object) -> Result:
         """Call a sync function in a thread, with the context variables of the caller.
@@ -44,18 +49,24 @@ class Pool:
 
         Returns:
             What it returns.
+
+        Raises:
+            BaseException: What it raises.
         """
+        return (await self._outcome(function, *args)).give()
+
+    async def _outcome(self, function: Callable[..., Result], *args: object) -> _Outcome[Result]:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="riverrun-node")
         context = contextvars.copy_context()
-        future = self._executor.submit(context.run, function, *args)
+        future = self._executor.submit(context.run, _Outcome[Result], function, *args)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if not future.cancel() and not future.done():
-                self.orphans += 1
                 self.abandoned += 1
-                future.add_done_callback(self._note_end)
+                self._orphans.add(future)
+                future.add_done_callback(self._orphans.discard)
             raise
 
     async def pull(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
@@ -65,10 +76,10 @@ class Pool:
             iterator: It is pulled by one thread only, and closed when this ends early.
 
         Yields:
-            Its values.
+            Its values, and whatever the thread put between them (`Aside`).
         """
         belt = _Belt(asyncio.get_running_loop())
-        task = asyncio.ensure_future(self.run(belt.fill, iterator))
+        task = asyncio.ensure_future(self._outcome(belt.fill, iterator))
         task.add_done_callback(lambda _: belt.arrived())
         try:
             while True:
@@ -79,7 +90,7 @@ class Pool:
                 if task.done() and not belt.values:
                     break
                 await belt.wait()
-            task.result()
+            task.result().give()
         finally:
             belt.closed = True
             belt.room.set()
@@ -87,14 +98,65 @@ class Pool:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            if not belt.begun:
+                _close(iterator)
 
     def close(self) -> None:
         """Take no more work; threads end with what they are doing. Idempotent."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _note_end(self, _future: object) -> None:
-        self.orphans -= 1
+
+class Aside:
+    """Something that an iterator did between two values: to be called when the values before it were taken."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+
+def say_in_turn(call: Callable[[], None]) -> bool:
+    """Have something called on the loop after the values that the iterator in this thread gave before.
+
+    Args:
+        call: What to call.
+
+    Returns:
+        False when no iterator is being pulled here: nothing will be called.
+    """
+    belt = _here.get()
+    if belt is not None:
+        belt.put(Aside(call))
+    return belt is not None
+
+
+class _Outcome(Generic[Result]):
+    """What came of a call, carried as a value.
+
+    Raised through a future a StopIteration would leave its waiter there for ever, a TimeoutError would lose its
+    traceback, and a SystemExit would end the loop.
+    """
+
+    def __init__(self, function: Callable[..., Result], *args: object) -> None:
+        self._error: BaseException | None = None
+        try:
+            self._value = function(*args)
+        except BaseException as error:  # noqa: BLE001  # it is raised again where the call is awaited
+            self._error = error
+
+    def give(self) -> Result:
+        """Give back what the function did, or raise what it raised."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self._value
+
+
+def _close(iterator: Iterator[Any]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()
 
 
 class _Belt:
@@ -103,6 +165,7 @@ class _Belt:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.values: deque[Any] = deque()
         self.room = threading.Event()
+        self.begun = False
         self.closed = False
         self._loop = loop
         self._announced = False
@@ -110,22 +173,26 @@ class _Belt:
 
     def fill(self, iterator: Iterator[Any]) -> None:
         """Pull everything (in the thread)."""
+        self.begun = True
+        _here.set(self)
         try:
             for value in iterator:
                 if self.closed:
                     break
-                self.values.append(value)
-                if not self._announced:  # one wake-up for all that arrives until the loop gets to it
-                    self._announced = True
-                    self._loop.call_soon_threadsafe(self.arrived)
-                if len(self.values) >= _HIGH:
-                    self.room.clear()
-                    while len(self.values) > _LOW and not self.closed:
-                        self.room.wait(0.1)
+                self.put(value)
         finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
+            _close(iterator)
+
+    def put(self, value: object) -> None:
+        """Lay a value on the belt, and wait while it is full (in the thread)."""
+        self.values.append(value)
+        if not self._announced:  # one wake-up for all that arrives until the loop gets to it
+            self._announced = True
+            self._loop.call_soon_threadsafe(self.arrived)
+        if len(self.values) >= _HIGH:
+            self.room.clear()
+            while len(self.values) > _LOW and not self.closed:
+                self.room.wait(0.1)
 
     def arrived(self) -> None:
         """Wake the loop's side (on the loop)."""
@@ -138,3 +205,7 @@ class _Belt:
         self._arrival = self._loop.create_future()
         if not self.values:
             await self._arrival
+
+
+# The belt that this thread's iterator is laid on; carried along like every context variable.
+_here: contextvars.ContextVar[_Belt | None] = contextvars.ContextVar("riverrun-belt", default=None)

@@ -7,7 +7,7 @@ reader, so a slow one costs nothing, and a lost hint costs at most `_LOOK_AGAIN_
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from riverrun.log.store import LogStore, Page, RunKey
 
@@ -16,7 +16,7 @@ _LOOK_AGAIN_INTERVAL = 1.0
 
 async def follow(
     store: LogStore, key: RunKey, after: int, *, limit: int = 1000, idle_interval: float = 15.0
-) -> AsyncIterator[Page | None]:
+) -> AsyncGenerator[Page | None, None]:
     """Give the events of a run after a seq, page by page, live, until its terminal event.
 
     Args:

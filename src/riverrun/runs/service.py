@@ -16,6 +16,7 @@ from typing import Any
 from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import CursorError, Fenced, NotFound, RiverrunError, StoreError
 from riverrun.base.ids import new_log_id, new_run_id, new_worker_id
+from riverrun.events.ending import Ending
 from riverrun.events.kinds import RunStarted
 from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState
@@ -67,6 +68,8 @@ class RunService:
         self._tasks: dict[RunKey, asyncio.Task[None]] = {}
         self._drivers: dict[RunKey, Driver] = {}
         self._waiting: set[RunKey] = set()
+        self._starting = 0
+        self._closing = False
         self._looker: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._counts = {"started": 0, "taken_over": 0, "ended": 0, "lost": 0, "broken": 0}
@@ -74,11 +77,13 @@ class RunService:
     async def open(self) -> None:
         """Begin to own runs: renew leases, take queued and orphaned runs. Idempotent."""
         if self._looker is None:
+            self._closing = False
             self._leases.open()
             self._looker = asyncio.create_task(self._look_for_runs(), name="riverrun-worker")
 
     async def close(self) -> None:
         """Cease to own runs. They stay as they are in the log, and the next worker goes on with them. Idempotent."""
+        self._closing = True
         looker, self._looker = self._looker, None
         tasks = [*self._tasks.values(), *([looker] if looker is not None else [])]
         for task in tasks:
@@ -134,21 +139,29 @@ class RunService:
             timeout=timeout,
             thread=thread,
         )
-        machine = self._first_steps(plan, started)
-        at_once = admit(len(self._tasks), len(self._waiting), self.settings)
-        created = await self.store.create(
-            tenant,
-            started,
-            idem_key=idem_key,
-            worker=self.worker if at_once else None,
-            lease_seconds=self.settings.lease_seconds,
-        )
+        # Before anything is stored: what the machine refuses was never acknowledged.
+        machine = replay(plan, started.run, [started])
+        at_once = admit(len(self._tasks) + self._starting, len(self._waiting), self.settings)
+        deadline = self._leases.new_deadline()
+        self._starting += at_once
+        try:
+            created = await self.store.create(
+                tenant,
+                started,
+                idem_key=idem_key,
+                worker=self.worker if at_once else None,
+                lease_seconds=self.settings.lease_seconds,
+            )
+        finally:
+            self._starting -= at_once
         if created.fresh:
             self._counts["started"] += 1
             if at_once:
-                self._drive(created.row, machine, started)
+                self._drive(created.row, deadline, machine, started)
             else:
                 self._waiting.add(created.row.key)
+                if len(self._tasks) + self._starting < self.settings.max_running:
+                    self._look.set()  # a place became free while the store was written
         return created
 
     async def stop(self, key: RunKey, reason: str = "") -> RunRow:
@@ -213,8 +226,10 @@ class RunService:
         upto = row.head if at is None else at
         if not 1 <= upto <= row.head:
             raise CursorError("E2006", f"the log goes from 1 to {row.head}, there is no {upto}")
-        events = await read_log(self.store, key, upto)
-        return replay(plan, key.run, events).values()
+        # When a run was stopped stands in no event but the last.
+        cut_off = row.ending in (Ending.STOPPED.value, Ending.TIMED_OUT.value)
+        events = await read_log(self.store, key, row.head if cut_off else upto)
+        return replay(plan, key.run, events, upto).values()
 
     def statistics(self) -> dict[str, int]:
         """Tell how many runs there are here now, and what became of the others since the start."""
@@ -227,24 +242,23 @@ class RunService:
 
     # Owning runs
 
-    def _first_steps(self, plan: Plan, started: RunStarted) -> Machine:
-        """Make the machine before anything is stored: what it refuses was never acknowledged."""
-        return replay(plan, started.run, [started])
-
     async def _look_for_runs(self) -> None:
         while True:
+            self._look.clear()  # before the look: a place that becomes free meanwhile is worth another one
             try:
                 await self._claim()
             except StoreError as error:
                 _log.warning("could not look for runs: %s", error)
-            self._look.clear()
+            except Exception:  # noqa: BLE001  # a task that dies is seen by nobody
+                _log.exception("could not look for runs")  # and look again: others would wait for ever
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look.wait(), self.settings.poll_interval)
 
     async def _claim(self) -> None:
-        free = self.settings.max_running - len(self._tasks)
+        free = self.settings.max_running - len(self._tasks) - self._starting
         if free <= 0:
             return
+        deadline = self._leases.new_deadline()
         rows = await self.store.claim(
             self.worker, graphs=frozenset(self.graphs), limit=free, lease_seconds=self.settings.lease_seconds
         )
@@ -255,32 +269,40 @@ class RunService:
             if row.epoch > 1:
                 self._counts["taken_over"] += 1
                 _log.info("run %s taken over at event %d, epoch %d", row.key.run, row.head, row.epoch)
-            self._drive(row)
-        if rows:
-            self._leases.look_now()  # a stop that was asked for while nobody owned the run must not wait
+            self._drive(row, deadline)
 
-    def _drive(self, row: RunRow, machine: Machine | None = None, started: RunStarted | None = None) -> None:
-        task = asyncio.create_task(self._run(row, machine, started), name=f"riverrun-run-{row.key.run}")
+    def _drive(
+        self, row: RunRow, deadline: float, machine: Machine | None = None, started: RunStarted | None = None
+    ) -> None:
+        before = self._tasks.get(row.key)
+        if before is not None:  # our own lease had ended, and we were the next to come by
+            before.cancel()
+        task = asyncio.create_task(self._run(row, deadline, machine, started), name=f"riverrun-run-{row.key.run}")
         self._tasks[row.key] = task
-        task.add_done_callback(lambda _: self._done(row.key))
+        task.add_done_callback(lambda done: self._done(row, done))
 
-    def _done(self, key: RunKey) -> None:
-        self._tasks.pop(key, None)
-        self._drivers.pop(key, None)
-        self._leases.drop(key)
+    def _done(self, row: RunRow, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(row.key) is task:
+            del self._tasks[row.key]
+            self._drivers.pop(row.key, None)
+        if not self._closing:  # then the leases are about to be given back, which they can only be while they are held
+            self._leases.drop(row.key, row.epoch)
         if self._waiting:
             self._look.set()
 
-    async def _run(self, row: RunRow, machine: Machine | None, started: RunStarted | None) -> None:
+    async def _run(self, row: RunRow, deadline: float, machine: Machine | None, started: RunStarted | None) -> None:
+        task = asyncio.current_task()
         early: deque[Control] = deque()  # what is asked while the log is still being read
         gate = self._leases.hold(
             row.key,
             row.epoch,
-            lost=lambda: self._lost(row.key),
+            deadline,
+            lost=lambda: self._lost(task),
             asked=lambda control: self._asked(row.key, control, early),
         )
         try:
             if machine is None or started is None:
+                self._leases.look_now()  # a stop that was asked for while nobody owned the run must not wait
                 machine, started = await recall(self._means, self.graphs[row.graph], row)
             driver, _ = make_driver(self._means, row, machine, may_begin=gate)
             self._drivers[row.key] = driver
@@ -300,9 +322,8 @@ class RunService:
             with suppress(RiverrunError):
                 await bury(self._means, row, error)
 
-    def _lost(self, key: RunKey) -> None:
+    def _lost(self, task: asyncio.Task[None] | None) -> None:
         self._counts["lost"] += 1
-        task = self._tasks.get(key)
         if task is not None:
             task.cancel()
 

@@ -65,11 +65,7 @@ class Writer:
         self._wake: asyncio.Future[None] | None = None
         self._room: list[asyncio.Future[None]] = []
         self._closing = False
-
-    @property
-    def at_once(self) -> bool:
-        """Whether `push` writes by itself, so that `run` is not needed."""
-        return self._at_once is not None
+        self._over = False
 
     @property
     def full(self) -> bool:
@@ -83,16 +79,18 @@ class Writer:
             Fenced: E4004, the run has another owner (stores that commit at once).
         """
         events = self._machine.events
-        if not events:
+        if not events or self._machine.closing:
             return
         if self._at_once is not None:
             self._machine.events = []
             if self._paced:
                 self._gauge.add(len(events), _weight(events))
             self._head = self._at_once.append_now(self._key, self._epoch, self._head, events)
-            return
-        last = events[-1]
-        self._gauge.add(1, _weight([last]))
+            self._over = events[-1].terminal
+            if not self._over:
+                return
+        else:
+            self._gauge.add(1, _weight([events[-1]]))
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -120,19 +118,19 @@ class Writer:
         return self._gauge.statistics()
 
     async def run(self) -> None:
-        """Write until the terminal event is in the log.
+        """Write until the terminal event is in the log; where `push` writes by itself, only wait for that.
 
         Raises:
             Fenced: E4004, the run has another owner: nothing more was written.
             HeadMoved: E4005, somebody wrote to the log under this epoch.
             NodeError: E3008, an event cannot be stored.
         """
-        loop = asyncio.get_running_loop()
-        while True:
-            if not self._machine.events:
-                self._wake = loop.create_future()
+        while not self._over:
+            if self._at_once is not None or not self._machine.events or self._machine.closing:
+                self._wake = asyncio.get_running_loop().create_future()
                 await self._wake
                 self._wake = None
+                continue
             batch, self._machine.events = self._machine.events, []
             # The gauge counted one per push; a push may have said several things, so what is waiting is recounted.
             await self._append(batch)
@@ -140,8 +138,7 @@ class Writer:
             self._gauge.remove(gauge.items, gauge.size_bytes)
             self._gauge.add(len(self._machine.events), _weight(self._machine.events))
             self._make_room()
-            if batch[-1].terminal:
-                return
+            self._over = batch[-1].terminal
 
     async def _append(self, batch: list[Event]) -> None:
         interval = _FIRST_RETRY_INTERVAL
@@ -150,21 +147,24 @@ class Writer:
                 self._head = await self._store.append(self._key, self._epoch, self._head, batch, self._lease_seconds)
             except StoreError as error:
                 _log.warning("run %s waits for its store: %s", self._key.run, error)
-                await asyncio.sleep(interval)
-                interval = min(interval * 2, _LAST_RETRY_INTERVAL)
-                if await self._is_written(len(batch)):
-                    self._head += len(batch)
-                    return
             else:
                 return
+            written = None
+            while written is None:
+                await asyncio.sleep(interval)
+                interval = min(interval * 2, _LAST_RETRY_INTERVAL)
+                written = await self._is_written(len(batch))
+            if written:
+                self._head += len(batch)
+                return
 
-    async def _is_written(self, count: int) -> bool:
-        """Say what became of an append; Fenced and HeadMoved pass through to the driver."""
+    async def _is_written(self, count: int) -> bool | None:
+        """Say what became of an append, None while it cannot be known; Fenced and HeadMoved pass to the driver."""
         try:
             tail = await self._store.read(self._key, self._head, count)
             return settle(tail, self._epoch, self._head, count)
         except StoreError:
-            return False  # it cannot be read either: try again, the store's own checks keep the log right
+            return None  # a guess would be refused as a moved head if it was wrong, and end the run
 
     def _make_room(self) -> None:
         if self._room and (self._gauge.low or self._closing):

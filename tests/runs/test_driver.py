@@ -1,0 +1,498 @@
+"""The shell of the machine on a real loop: lanes, live streams, stop, time-out, shutdown, a log that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from riverrun.base.clock import ManualClock
+from riverrun.base.errors import Fenced, NodeError
+from riverrun.base.ids import new_log_id
+from riverrun.events.kinds import NodeFailed, RunStarted
+from riverrun.graph.node import END, START
+from riverrun.graph.plan import Plan
+from riverrun.graph.replay import replay
+from riverrun.log.store import RunKey
+from riverrun.runs.launch import Means, make_driver
+from riverrun.runs.pool import Pool
+from riverrun.runs.settings import RunSettings
+from riverrun.stores.memory import MemoryStore
+from tests.graph.play import RUN, check_log
+from tests.runs.plans import graph, kinds, parallel, plan, told, values
+from tests.runs.wrapped import WaitingStore
+
+KEY = RunKey("t", RUN)
+
+
+class Ride:
+    """One run with its driver, over a store of the test's choice."""
+
+    def __init__(self, plan: Plan, store=None, gate=lambda: None, **started):
+        self.plan, self.clock = plan, ManualClock()
+        self.store = store or MemoryStore(self.clock)
+        self.settings = RunSettings(lease_seconds=1e6, pool_size=4)
+        self.pool = Pool(4)
+        now = self.clock.now_ms()
+        self.started = RunStarted(seq=1, ts=now, run=RUN, graph="graph", log=new_log_id(), **started)
+        self.gate = gate
+
+    async def begin(self):
+        """Create the run and begin to drive it."""
+        created = await self.store.create("t", self.started, worker="w", lease_seconds=1e6)
+        machine = replay(self.plan, RUN, [self.started])
+        means = Means(store=self.store, clock=self.clock, pool=self.pool, settings=self.settings)
+        self.driver, self.writer = make_driver(means, created.row, machine, may_begin=self.gate)
+        self.task = asyncio.create_task(self.driver.run(self.started))
+        return self
+
+    async def log(self):
+        """Give what is in the store."""
+        page = await self.store.read(KEY, 0, 100_000)
+        return [record.event for record in page.records]
+
+    async def end(self):
+        """Wait for the end and give the log."""
+        try:
+            await self.task
+        finally:
+            self.pool.close()
+        log = await self.log()
+        check_log(log)
+        return log
+
+
+async def drive(plan, **options):
+    return await (await Ride(plan, **options).begin()).end()
+
+
+class Held:
+    """A node that says one word and waits until it is let go."""
+
+    def __init__(self, update=None):
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+        self.ended = ""
+        self.update = update
+
+    async def __call__(self, state):
+        self.began.set()
+        try:
+            yield "word"
+            await self.go.wait()
+            yield "last"
+            if self.update:
+                yield self.update
+            self.ended = "well"
+        finally:
+            self.ended = self.ended or "cut off"
+
+
+class Stubborn(Held):
+    """One that does not care for being cancelled."""
+
+    async def __call__(self, state):
+        self.began.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.ended = "swallowed"
+        yield {"log": ["stubborn"]}
+
+
+# --- lanes ---
+
+
+async def test_a_chain_is_awaited_in_one_task():
+    tasks = []
+
+    async def node(state):
+        tasks.append(asyncio.current_task())
+
+    log = await drive(plan(a=node, b=node, c=node))
+    assert 1 == len(set(tasks))
+    assert [1, 2, 3] == [log.index(event) // 2 + 1 for event in log if event.type == "node.started"]
+
+
+async def test_parallel_nodes_run_in_lanes_of_their_own_and_their_streams_interleave_live():
+    turn = [asyncio.Event() for _ in range(5)]
+
+    async def one(state):
+        for place in (0, 2):
+            await turn[place].wait()
+            yield f"one {place}"
+            turn[place + 1].set()
+
+    async def other(state):
+        for place in (1, 3):
+            await turn[place].wait()
+            yield f"other {place}"
+            turn[place + 1].set()
+
+    turn[0].set()
+    log = await drive(parallel(a=one, b=other).plan("graph"))
+    assert ["one 0", "other 1", "one 2", "other 3"] == values(log)
+
+
+async def test_the_first_word_of_a_branch_is_in_the_log_although_its_sibling_sleeps():
+    sleeper, speaker = Held(), Held()
+    ride = await Ride(parallel(sleeper=sleeper, speaker=speaker).plan("graph")).begin()
+    await speaker.began.wait()
+    await ride.store.wait(KEY, 4, 5)
+    assert "word" in values(await ride.log(), "speaker")
+    speaker.go.set()
+    sleeper.go.set()
+    await ride.end()
+
+
+async def test_a_fast_branch_goes_on_while_the_slow_one_runs():
+    slow, after = Held(), asyncio.Event()
+
+    async def follower(state):
+        after.set()
+
+    made = graph((START, "slow"), (START, "fast"), ("fast", "f"), slow=slow, fast=lambda state: {}, f=follower)
+    ride = await Ride(made.plan("graph")).begin()
+    await after.wait()
+    slow.go.set()
+    await ride.end()
+
+
+async def test_a_wide_fork_joins_once():
+    nodes = {f"n{number}": (lambda state, number=number: {"log": [number]}) for number in range(100)}
+    edges = [(START, "s"), *(("s", name) for name in nodes), *((name, "j") for name in nodes)]
+    seen = []
+
+    async def join(state):
+        seen.append(state["log"])
+
+    await drive(graph(*edges, s=lambda state: {}, j=join, **nodes).plan("graph"))
+    assert [list(range(100))] == seen
+
+
+# --- stop ---
+
+
+@pytest.mark.parametrize("store", [MemoryStore, WaitingStore])
+async def test_a_stop_keeps_what_was_finished_and_says_what_was_cut_short(store):
+    held = Held()
+    ride = await Ride(parallel(done=lambda state: {"x": 1}, held=held).plan("graph"), store=store()).begin()
+    await held.began.wait()
+    while "node.completed" not in kinds(await ride.log()):
+        await ride.store.wait(KEY, len(await ride.log()), 1)
+    ride.driver.stop("enough")
+    ride.driver.stop("again")
+    log = await ride.end()
+    assert ("run.stopped", "enough", ("held:1",), "cut off") == (
+        log[-1].type,
+        log[-1].reason,
+        log[-1].partial,
+        held.ended,
+    )
+    assert {"x": 1} == ride.driver.machine.values() == replay(ride.plan, RUN, log).values()
+
+
+@pytest.mark.parametrize("store", [MemoryStore, WaitingStore])
+async def test_a_stop_before_the_first_node_began_runs_none(store):
+    ran: list[Any] = []
+    ride = await Ride(plan(a=ran.append, b=ran.append), store=store()).begin()
+    ride.driver.stop("at once")
+    log = await ride.end()
+    assert ([], ["run.started", "node.started", "run.stopped"]) == (ran, kinds(log))
+
+
+async def test_a_stop_cuts_off_nodes_that_have_not_had_their_first_turn():
+    ran = []
+
+    async def stops(state):
+        ride.driver.stop("from inside")
+        await asyncio.Event().wait()
+
+    async def node(state):
+        ran.append(1)
+
+    # The first of a fork goes on in the lane that asked and so has its turn last.
+    ride = await Ride(parallel(first=node, stops=stops, third=node).plan("graph")).begin()
+    log = await ride.end()
+    assert ["node.started"] * 3 == kinds(log)[1:4]
+    assert ("run.stopped", []) == (log[-1].type, ran)
+
+
+async def test_a_node_that_does_not_care_for_the_stop_keeps_its_work_and_nothing_follows():
+    one, other = Stubborn(), Stubborn()
+    ran: list[Any] = []
+    made = graph((START, "a"), (START, "b"), ("a", "c"), ("b", "c"), a=one, b=other, c=ran.append)
+    ride = await Ride(made.plan("graph")).begin()
+    await one.began.wait()
+    await other.began.wait()
+    ride.driver.stop("enough")
+    log = await ride.end()
+    assert ["node.completed", "node.completed", "run.stopped"] == kinds(log)[-3:]
+    assert ([], {"log": ["stubborn"] * 2}) == (ran, ride.driver.machine.values())
+    assert ride.driver.machine.values() == replay(ride.plan, RUN, log).values()
+
+
+async def test_what_ends_a_stopped_run_comes_into_the_log_in_one_piece():
+    store, slow = WaitingStore(), asyncio.Event()
+
+    async def stubborn(state):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return {"x": 1}
+
+    async def takes_its_time(state):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await slow.wait()
+
+    ride = await Ride(parallel(a=stubborn, b=takes_its_time).plan("graph"), store=store).begin()
+    await store.wait(KEY, 1, 5)
+    ride.driver.stop("enough")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert "node.completed" not in kinds(await ride.log())
+    slow.set()
+    log = await ride.end()
+    assert ["node.completed", "run.stopped"] == kinds(log)[-2:]
+    assert 2 == store.appends[-1]
+
+
+async def test_a_sync_node_that_is_stuck_does_not_hold_up_a_stop_and_its_late_words_reach_nobody():
+    began, go, late = threading.Event(), threading.Event(), threading.Event()
+
+    def stuck(state, ctx):
+        began.set()
+        assert go.wait(10)
+        assert ctx.stopping
+        ctx.emit("late", 1)
+        late.set()
+        return {"x": 1}
+
+    ride = await Ride(plan(a=stuck)).begin()
+    await asyncio.to_thread(began.wait)
+    ride.driver.stop("enough")
+    await ride.task
+    assert 1 == ride.pool.orphans
+    go.set()
+    await asyncio.to_thread(late.wait)
+    await asyncio.sleep(0)
+    log = await ride.end()
+    assert ("run.stopped", [], {}) == (log[-1].type, told(log), ride.driver.machine.values())
+
+
+async def test_a_router_that_is_cut_off_leaves_the_work_of_its_node():
+    asked = asyncio.Event()
+
+    async def router(state):
+        asked.set()
+        await asyncio.Event().wait()
+
+    made = graph((START, "a"), a=lambda state: {"x": 1}).add_conditional_edges("a", router, [END])
+    ride = await Ride(made.plan("graph")).begin()
+    await asked.wait()
+    ride.driver.stop("enough")
+    log = await ride.end()
+    assert (["node.completed", "run.stopped"], {"x": 1}) == (kinds(log)[-2:], ride.driver.machine.values())
+
+
+async def test_after_its_end_a_run_does_not_hear_a_stop():
+    ride = await Ride(plan(a=lambda state: {})).begin()
+    log = await ride.end()
+    ride.driver.stop("late")
+    ride.driver.expire()
+    assert log == await ride.log()
+
+
+# --- time-out ---
+
+
+async def test_a_run_out_of_time_ends_by_that():
+    held = Held()
+    ride = await Ride(plan(a=held), timeout=0.01).begin()
+    log = await ride.end()
+    assert ("run.timed_out", 0.01, ("a:1",), "cut off") == (
+        log[-1].type,
+        log[-1].limit,
+        log[-1].partial,
+        held.ended,
+    )
+
+
+async def test_time_that_passed_before_a_takeover_counts():
+    ride = Ride(plan(a=Held()), timeout=60.0)
+    ride.clock.advance(61)
+    log = await (await ride.begin()).end()
+    assert "run.timed_out" == log[-1].type
+
+
+async def test_a_run_that_ends_in_time_leaves_no_timer_behind():
+    log = await drive(plan(a=lambda state: {}), timeout=1e6)
+    assert "run.completed" == log[-1].type
+
+
+# --- failure ---
+
+
+async def test_a_failure_cuts_off_the_siblings_and_flushes_what_they_said():
+    held = Held()
+
+    async def fails(state):
+        await held.began.wait()
+        raise ValueError("no")
+
+    log = await drive(parallel(held=held, fails=fails).plan("graph"))
+    assert ("run.failed", ("held:1",), ["word"], "cut off") == (log[-1].type, log[-1].partial, values(log), held.ended)
+    assert ["fails"] == [event.node for event in log if isinstance(event, NodeFailed)]
+
+
+async def test_the_budget_is_told_to_nodes_and_is_exact():
+    told_steps = []
+
+    async def loop(state, ctx):
+        told_steps.append(ctx.remaining_steps)
+        return {"log": [1]}
+
+    ride = await Ride(graph((START, "a"), ("a", "a"), a=loop).plan("graph"), limit=5).begin()
+    log = await ride.end()
+    assert ("run.failed", "E3005", 5, [4, 3, 2, 1, 0]) == (
+        log[-1].type,
+        log[-1].error.code,
+        log[-1].steps,
+        told_steps,
+    )
+    assert {"log": [1] * 5} == ride.driver.machine.values()
+
+
+async def test_a_fork_over_the_budget_runs_none_of_what_was_just_begun():
+    ran = []
+
+    async def node(state):
+        ran.append(1)
+
+    made = graph((START, "s"), *(("s", name) for name in "abc"), s=lambda state: {}, a=node, b=node, c=node)
+    log = await drive(made.plan("graph"), limit=3)
+    assert ("run.failed", "E3005", []) == (log[-1].type, log[-1].error.code, ran)
+
+
+# --- shutdown ---
+
+
+@pytest.mark.parametrize("store", [MemoryStore, WaitingStore])
+async def test_a_shutdown_leaves_the_run_as_it_is(store):
+    held = Held()
+    ride = await Ride(plan(a=held, b=lambda state: {}), store=store()).begin()
+    await held.began.wait()
+    await ride.store.wait(KEY, 2, 5)
+    ride.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ride.task
+    assert ["run.started", "node.started", "node.chunk"] == kinds(await ride.log())[:3]
+    assert "cut off" == held.ended
+    assert not (await ride.log())[-1].terminal
+    ride.pool.close()
+
+
+async def test_a_node_that_does_not_care_for_a_shutdown_is_followed_by_nothing():
+    stubborn, ran = Stubborn(), []
+
+    async def second(state):
+        ran.append(1)
+
+    ride = await Ride(plan(a=stubborn, b=second)).begin()
+    await stubborn.began.wait()
+    ride.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ride.task
+    assert ("swallowed", []) == (stubborn.ended, ran)
+    ride.pool.close()
+
+
+# --- the log is lost ---
+
+
+@pytest.mark.parametrize("store", [MemoryStore, WaitingStore])
+async def test_a_run_that_another_worker_took_ends_here_and_writes_nothing_more(store):
+    held, other = Held(), Held()
+    ride = await Ride(parallel(a=held, b=other).plan("graph"), store=store(ManualClock())).begin()
+    await held.began.wait()
+    await ride.store.wait(KEY, 3, 5)
+    inner = getattr(ride.store, "inner", ride.store)
+    inner._clock.advance(2e6)
+    await inner.claim("other", graphs=frozenset({"graph"}), limit=1, lease_seconds=10)
+    before = len(await ride.log())
+    held.go.set()
+    with pytest.raises(Fenced) as caught:
+        await ride.task
+    assert "E4004" == caught.value.code
+    assert before == len(await ride.log())
+    assert "cut off" == other.ended
+    ride.pool.close()
+
+
+async def test_a_thread_that_tells_something_to_a_lost_run_breaks_the_run_and_not_the_loop():
+    began, go = asyncio.Event(), threading.Event()
+
+    async def node(state, ctx):
+        began.set()
+
+        def work():
+            assert go.wait(10)
+            ctx.emit("to nobody", 1)
+
+        await asyncio.to_thread(work)
+        await asyncio.Event().wait()
+
+    trouble = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: trouble.append(context))
+    ride = await Ride(plan(a=node), store=MemoryStore(ManualClock())).begin()
+    await began.wait()
+    ride.store._clock.advance(2e6)
+    await ride.store.claim("other", graphs=frozenset({"graph"}), limit=1, lease_seconds=10)
+    go.set()
+    with pytest.raises(Fenced):
+        await ride.task
+    assert [] == trouble
+    ride.pool.close()
+
+
+async def test_a_value_that_the_store_cannot_keep_ends_the_run_by_name():
+    class Picky(WaitingStore):
+        async def append(self, key, epoch, expected_seq, events, lease_seconds):
+            raise NodeError("E3008", "not JSON")
+
+    ride = await Ride(plan(a=Held()), store=Picky()).begin()
+    with pytest.raises(NodeError) as caught:
+        await ride.task
+    assert "E3008" == caught.value.code
+    ride.pool.close()
+
+
+# --- the lease ---
+
+
+async def test_no_node_begins_before_the_gate_opens():
+    loop, ran = asyncio.get_running_loop(), []
+    gate = loop.create_future()
+
+    async def node(state):
+        ran.append(1)
+
+    ride = await Ride(plan(a=node), gate=lambda: None if gate.done() else gate).begin()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [] == ran
+    gate.set_result(None)
+    await ride.end()
+    assert [1] == ran
+
+
+async def test_a_run_can_be_stopped_at_the_gate():
+    gate = asyncio.get_running_loop().create_future()
+    ride = await Ride(plan(a=Held()), gate=lambda: gate).begin()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    ride.driver.stop("enough")
+    assert "run.stopped" == (await ride.end())[-1].type
