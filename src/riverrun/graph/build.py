@@ -133,7 +133,8 @@ class GraphBuilder:
 
         Args:
             source: A node or START.
-            path: `(state)` -> a name, several, END, None (nothing follows), or a key of `path_map`; sync or async.
+            path: `(state)` -> a name, several, END, None (nothing follows), or a key of `path_map`. It only looks: a sync
+                one is called on the event loop; write it async where it has to wait.
             path_map: What its answers mean, or the list of names it may give. Without one, and without a
                 `Literal` return annotation, it counts as leading anywhere, and nodes elsewhere may have to wait for it.
 
@@ -259,12 +260,12 @@ def _seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[..
     if manner_of(function) == "async":
 
         async def see_async(state: Mapping[str, Any], *rest: object) -> object:
-            return await function(shape.view(state, who, place), *rest)
+            return await function(shape.show(state, who, place), *rest)
 
         return see_async
 
     def see(state: Mapping[str, Any], *rest: object) -> object:
-        return function(shape.view(state, who, place), *rest)
+        return function(shape.show(state, who, place), *rest)
 
     return see
 

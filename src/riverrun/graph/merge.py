@@ -149,28 +149,29 @@ def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[
         known = schema.keys.get(key)
         reduced = known is not None and known.reducer is not None
         settling = [at for at, (_, value) in enumerate(writes) if settles(value)] if reduced else range(len(writes))
+        values: Iterable[Any] = (value for _, value in writes)
         if len(writes) > 1 and settling:
             if ancestors is None:
                 ancestors = _ancestors(order, place)
             _check_chain(key, [writes[at][0] for at in settling], place, ancestors)
-            writes = _since(writes, settling[-1], place, ancestors)
-        for _, value in writes:
+            values = _since(writes, settling[-1], place, ancestors)
+        for value in values:
             schema.put(after, key, value)
     return after
 
 
 def _since(
     writes: Sequence[tuple[Moment, Any]], settled: int, place: Mapping[Moment, int], ancestors: list[int]
-) -> list[tuple[Moment, Any]]:
-    """Give the write that says what a key is, followed by those that its node could not know of or that came after."""
-    writer, _ = writes[settled]
+) -> list[Any]:
+    """Give the write that says what a key is, then those that its node could not know of and those that came after."""
+    writer, value = writes[settled]
     known = ancestors[place[writer]]
     rest = (
-        (moment, value)
-        for at, (moment, value) in enumerate(writes)
+        other
+        for at, (moment, other) in enumerate(writes)
         if (at > settled if moment is writer else not known >> place[moment] & 1)
     )
-    return [writes[settled], *rest]
+    return [value, *rest]
 
 
 def _ancestors(order: Sequence[Moment], place: Mapping[Moment, int]) -> list[int]:

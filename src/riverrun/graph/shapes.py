@@ -1,4 +1,4 @@
-"""What a class says about a state: its keys, their starting values, and how a node's view of the state is made.
+"""What a class says about a state: its keys, their starting values, and as what a node sees the state.
 
 TypedDict, dataclass, `msgspec.Struct` and pydantic classes are read; pydantic is known by what its classes carry and is
 never imported. A node of a TypedDict sees a plain dict, of any other class an instance, made anew for every execution.
@@ -89,7 +89,7 @@ class Shape(Struct, frozen=True, kw_only=True):
     aliases: dict[str, str] = {}
     plain: bool = True
 
-    def view(self, state: Mapping[str, Any], who: str, place: str) -> Any:
+    def show(self, state: Mapping[str, Any], who: str, place: str) -> Any:
         """Make what a node or a router sees.
 
         Args:

@@ -216,7 +216,7 @@ class Driver:
     async def _ask(self, order: AskRouters) -> None:
         plan = self.machine.plan
         try:
-            targets = await ask_routers(order.routers, order.state, plan.nodes, self._pool)
+            targets = await ask_routers(order.routers, order.state, plan.nodes)
         except _NOT_OF_THE_NODE:
             raise
         except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from riverrun.base.errors import NodeError, RiverrunError
 from riverrun.events.kinds import ErrorInfo
 from riverrun.graph.machine import error_info
-from riverrun.graph.node import Command, Node, manner_of
+from riverrun.graph.node import Command, Node
 from riverrun.graph.plan import Router
 from riverrun.graph.state import Schema, State
 from riverrun.runs.context import Context
@@ -236,14 +236,16 @@ class Performance:
         return NodeError(code, f"node {self._node.name!r} {what}", where=self._node.where)
 
 
-async def ask_routers(routers: tuple[Router, ...], state: State, known: Mapping[str, object], pool: Pool) -> list[str]:
+async def ask_routers(routers: tuple[Router, ...], state: State, known: Mapping[str, object]) -> list[str]:
     """Ask routers where a node leads.
+
+    A sync router is called here, on the event loop: it looks at the state and answers. Through the pool, a loop of a
+    thousand steps cost 114 µs per step instead of 26.
 
     Args:
         routers: In the order they were declared.
         state: The state after the node; each router gets a copy.
         known: The nodes of the graph.
-        pool: Threads for sync code that takes long.
 
     Returns:
         Names of nodes, or END.
@@ -254,11 +256,9 @@ async def ask_routers(routers: tuple[Router, ...], state: State, known: Mapping[
     """
     targets: list[str] = []
     for router in routers:
-        function: Callable[..., Any] = router.function
-        if manner_of(function) == "async":
-            answer = await function(dict(state))
-        else:
-            answer = await pool.run(function, dict(state))
+        answer = router.function(dict(state))
+        if hasattr(answer, "__await__"):
+            answer = await answer
         targets.extend(router.resolve(answer, known))
     return targets
 

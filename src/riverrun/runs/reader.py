@@ -34,21 +34,22 @@ async def follow(
         CursorError: E2006 or E4007, the log does not have the place.
         StoreError: E4002, the store cannot be read.
     """
-    quiet_since = 0.0
+    loop = asyncio.get_running_loop()
+    quiet_since = loop.time()
     while True:
         page = await store.read(key, after, limit)
         if page.records:
-            quiet_since = 0.0
             after = page.records[-1].seq
             yield page
-        elif page.status != "ended":
-            now = asyncio.get_running_loop().time()
-            quiet_since = quiet_since or now
-            left = quiet_since + idle_interval - now
-            if left > 0:
-                await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
-            else:
-                quiet_since = 0.0
-                yield None
+            quiet_since = loop.time()
         if page.status == "ended" and after >= page.head:
             return
+        if after < page.head:
+            continue
+        left = quiet_since + idle_interval - loop.time()
+        if left > 0:
+            # After a page that reached the head as well: `wait` gives way at once when there is more by now.
+            await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
+        else:
+            quiet_since = loop.time()
+            yield None
