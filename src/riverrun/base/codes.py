@@ -141,6 +141,11 @@ CODES: dict[str, Code] = {
         "The Idempotency-Key was used before with a different body.",
         "Use a new key for a new request.",
     ),
+    "E2014": Code(
+        "host or origin not allowed",
+        "The request came by a name that is not this server's, or from a page of another site.",
+        "Name yours on the server: allowed_hosts (RIVERRUN_ALLOWED_HOSTS), allowed_origins (RIVERRUN_ALLOWED_ORIGINS).",
+    ),
     # E3: runs and nodes
     "E3001": Code(
         "node failed",
@@ -211,6 +216,11 @@ CODES: dict[str, Code] = {
         "graph is gone",
         "A run was found whose graph this worker does not serve.",
         "Serve a graph of that name, or stop the run.",
+    ),
+    "E3015": Code(
+        "buffer is full",
+        "A producer on the event loop's own thread put in more than the buffer between it and the run holds.",
+        "Raise the limit, push from another thread (which then waits), or give a stream that can wait.",
     ),
     # E4: stores
     "E4001": Code(

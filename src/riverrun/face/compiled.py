@@ -17,6 +17,8 @@ from riverrun.base.ids import new_log_id, new_run_id
 from riverrun.events.kinds import Event, RunStarted
 from riverrun.face.run import Run
 from riverrun.graph.build import GraphBuilder
+from riverrun.graph.draw import draw_mermaid
+from riverrun.graph.explain import explain
 from riverrun.graph.plan import Plan
 from riverrun.graph.state import State
 from riverrun.runs.launch import Means
@@ -34,10 +36,14 @@ class StateGraph(GraphBuilder):
     """Declare a graph; `compile()` makes it run. See `GraphBuilder` for nodes and edges.
 
     Args:
-        state: A TypedDict class whose keys may carry reducers (`Annotated[list, operator.add]`), or `dict`.
+        state: A TypedDict, dataclass, Struct or pydantic class whose keys may carry reducers
+            (`Annotated[list, operator.add]`), or `dict`.
+        context_schema: As in `GraphBuilder`, as are the next two.
+        input_schema: Class whose keys the input may have.
+        output_schema: Class whose keys a result has.
 
     Raises:
-        GraphError: E1007 or E1008, the class cannot be used as a state.
+        GraphError: E1007 or E1008, a class cannot be used as a state; E1011, there is no such option.
     """
 
     def compile(self, *, name: str = "graph") -> CompiledGraph:
@@ -72,6 +78,24 @@ class CompiledGraph:
         self._settings = settings or RunSettings(strict=False, lease_seconds=_FOREVER)
         self._clock = SystemClock()
         self._pool = Pool(self._settings.pool_size)
+
+    def draw_mermaid(self) -> str:
+        """Draw the graph as a Mermaid flowchart: plain edges solid, chosen ones dotted, undeclared targets shown."""
+        return draw_mermaid(self.plan)
+
+    def explain(self, node: str) -> str:
+        """Say in words what a node waits for and why.
+
+        Args:
+            node: Its name.
+
+        Returns:
+            A few lines of text.
+
+        Raises:
+            GraphError: E1003, there is no such node.
+        """
+        return explain(self.plan, node)
 
     async def start(
         self,
@@ -220,7 +244,14 @@ class CompiledGraph:
         store = MemoryStore(self._clock)
         means = Means(store=store, clock=self._clock, pool=self._pool, settings=self._settings)
         created = await store.create(_TENANT, started, worker="in process", lease_seconds=_FOREVER)
-        return Run(self.plan, store, means, created.row, started, paced=paced)
+        return _Run(self.plan, store, means, created.row, started, paced=paced)
+
+
+class _Run(Run):
+    """A run whose result shows the keys of the output schema; what nodes and readers see is not narrowed."""
+
+    async def result(self) -> State:
+        return self._machine.plan.schema.output(await super().result())
 
 
 async def _next(events: AsyncIterator[Event]) -> Event:

@@ -18,7 +18,6 @@ from riverrun.log.log import ending_of
 from riverrun.log.store import RunFilter, RunRow
 from riverrun.runs.launch import Means, bury, make_driver
 from riverrun.runs.reader import follow
-from riverrun.runs.writer import weight
 from riverrun.stores.memory import MemoryStore
 
 _log = logging.getLogger("riverrun.runs")
@@ -90,10 +89,10 @@ class Run:
                     continue
                 events = [record.event for record in page.records]
                 yield events
-                made = [event for event in events if event.seq > 1]  # run.started never went through the writer
-                self._writer.consumed(len(made), sum(weight(event) for event in made))
-                if not events[-1].terminal:
-                    self._store.trim(self._row.key, events[-1].seq)
+                last = events[-1]
+                self._writer.consumed(last.seq)
+                if not last.terminal:
+                    self._store.trim(self._row.key, last.seq)
 
     async def stop(self, reason: str = "") -> None:
         """End the run and wait until it has ended. What was finished, and the text so far, is kept.

@@ -124,7 +124,9 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not put out anything (any more).
         """
-        step = self._course.take(exec_id, "yielded")
+        step = self._course.steps.get(exec_id)
+        if step is None or step.state is not StepState.RUNNING:  # what the table says, without a call for the yes
+            step = self._course.take(exec_id, "yielded")
         fold = step.folds.get(key) or step.open_fold(key, self.plan.schema)
         node = step.node
         self.seq += 1
@@ -180,7 +182,7 @@ class Machine:
         """
         step = self._course.take(exec_id, "returned")
         if update:
-            step.updates.append(update)
+            step.updates.append(dict(update))  # a copy: the event must not change with what the node still holds
         for key in streamed:
             if key not in step.folds:
                 step.open_fold(key, self.plan.schema)

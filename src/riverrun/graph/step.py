@@ -60,6 +60,7 @@ class Step:
     """
 
     __slots__ = (
+        "_writes",
         "attempt",
         "exec_id",
         "folds",
@@ -86,6 +87,7 @@ class Step:
         self.folds: dict[str | None, Fold] = {}
         self.updates: list[Mapping[str, Any]] = []
         self.goto: tuple[str, ...] | None = None
+        self._writes: tuple[Mapping[str, Any], ...] | None = None
         self.given = False
 
     def take(self, signal: str) -> None:
@@ -122,18 +124,19 @@ class Step:
 
     @property
     def writes(self) -> tuple[Mapping[str, Any], ...]:
-        """Everything it wrote, in order: its updates, then the folds of its streams."""
-        folded = {key: fold.value for key, fold in self.folds.items() if key is not None}
-        return (*self.updates, folded) if folded else tuple(self.updates)
+        """Everything it wrote, in order: its updates, then the folds of its streams. To be asked once it gave back."""
+        if self._writes is None:  # kept: joining a long text again for every question would cost its length each time
+            folded = {key: fold.value for key, fold in self.folds.items() if key is not None}
+            self._writes = (*self.updates, folded) if folded else tuple(self.updates)
+        return self._writes
 
     @property
     def outcome(self) -> dict[str, Any]:
         """The fields of its `node.completed`; START tells only where it led, its input is in `run.started`."""
         if self.node is None:
             return {"goto": self.goto}
-        told = tuple(dict(update) for update in self.updates)
-        hows = {key: fold.how for key, fold in self.folds.items() if key is not None}
-        return {"writes": told, "folds": hows, "goto": self.goto}
+        hows = {key: fold.how for key, fold in self.folds.items() if key is not None} if self.folds else {}
+        return {"writes": tuple(self.updates), "folds": hows, "goto": self.goto}
 
     @property
     def after(self) -> tuple[str, ...]:
@@ -150,5 +153,5 @@ class Step:
         voids = self.heard
         self.folds = {}  # the new attempt may stream under other keys
         self.attempt += 1
-        self.updates, self.goto = [], None
+        self.updates, self.goto, self._writes = [], None, None
         return voids

@@ -42,8 +42,11 @@ class Gauge:
         """Note that this much was put in."""
         self._items += items
         self._bytes += size_bytes
-        self._peak_items = max(self._peak_items, self._items)
-        self._peak_bytes = max(self._peak_bytes, self._bytes)
+        # Compared, not max(): once per chunk, 0.1 µs each.
+        if self._items > self._peak_items:  # noqa: PLR1730
+            self._peak_items = self._items
+        if self._bytes > self._peak_bytes:  # noqa: PLR1730
+            self._peak_bytes = self._bytes
 
     def remove(self, items: int, size_bytes: int) -> None:
         """Note that this much was taken out."""

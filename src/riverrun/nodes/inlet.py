@@ -42,12 +42,12 @@ class Inlet(Generic[Value]):
             False when it was not taken: the end was told, or the reader has left. Cease to produce.
 
         Raises:
-            Busy: E3010, the buffer is full, and this thread would wait for itself to read it.
+            Busy: E3015, the buffer is full, and this thread would wait for itself to read it.
         """
         with self._changed:
             if self._full() and _running_loop() is self._loop:
                 what = f"{self._limit} values wait to be read, as many as may, by the thread that pushes"
-                raise Busy("E3010", what, mend="Push fewer at a time, raise limit, or push from another thread.")
+                raise Busy("E3015", what, mend="Push fewer at a time, raise limit, or push from another thread.")
             self._changed.wait_for(lambda: not self._full())
             if not self.closed:
                 self._values.append(value)

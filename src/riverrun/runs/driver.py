@@ -20,7 +20,7 @@ from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState
 from riverrun.graph.step import AskRouters, CancelNode, RunNode
 from riverrun.runs.context import Context
-from riverrun.runs.perform import Performance, ask_routers, describe
+from riverrun.runs.perform import Execution, ask_routers, describe
 from riverrun.runs.pool import Pool
 from riverrun.runs.writer import Writer
 
@@ -202,9 +202,9 @@ class Driver:
         if gate is not None:
             await gate
         context = self._contexts[exec_id] = self._context(order)
-        performance = Performance(node, exec_id, self.machine.plan.schema, self, self._pool, strict=self._strict)
+        execution = Execution(node, exec_id, self.machine.plan.schema, self, self._pool, strict=self._strict)
         try:
-            outcome = await performance.run(order.state, context)
+            outcome = await execution.run(order.state, context)
             goto = self.machine.plan.check_goto(node.name, outcome.goto)
         except _NOT_OF_THE_NODE:
             raise

@@ -63,7 +63,7 @@ class _Escaped(Exception):
         self.error = error
 
 
-class Performance:
+class Execution:
     """One execution of one node.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import cast
 
 from riverrun.base.errors import StoreError
@@ -64,6 +65,7 @@ class Writer:
         self._head = head
         self._wake: asyncio.Future[None] | None = None
         self._room: list[asyncio.Future[None]] = []
+        self._unread: deque[tuple[int, int, int]] = deque()  # of each push: last seq, events, bytes (paced only)
         self._closing = False
         self._over = False
 
@@ -83,9 +85,11 @@ class Writer:
             return
         if self._at_once is not None:
             self._machine.events = []
-            if self._paced:
-                self._gauge.add(len(events), _weight(events))
             self._head = self._at_once.append_now(self._key, self._epoch, self._head, events)
+            if self._paced:
+                size_bytes = _weight(events)
+                self._gauge.add(len(events), size_bytes)
+                self._unread.append((self._head, len(events), size_bytes))
             self._over = events[-1].terminal
             if not self._over:
                 return
@@ -102,10 +106,13 @@ class Writer:
             self._room.append(future)
             await future
 
-    def consumed(self, items: int, size_bytes: int) -> None:
-        """Take note that a sole reader has taken this much out of the buffer."""
-        if self._paced:
+    def consumed(self, upto: int) -> None:
+        """Take note that the sole reader is done with everything up to and with this seq."""
+        unread = self._unread
+        while unread and unread[0][0] <= upto:
+            _, items, size_bytes = unread.popleft()
             self._gauge.remove(items, size_bytes)
+        if self._room:
             self._make_room()
 
     def release(self) -> None:
@@ -175,7 +182,7 @@ class Writer:
 
 
 def _weight(events: list[Event]) -> int:
-    return sum(weight(event) for event in events)
+    return weight(events[0]) if len(events) == 1 else sum(map(weight, events))
 
 
 def weight(event: Event) -> int:
