@@ -1,0 +1,170 @@
+"""The list of figures: what is measured, who takes part, what the design wants, and what must be said for honesty.
+
+A figure's name is the name of a function in each module that takes part. Goals are those of the design's table of
+figures; where it names none, there is none here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.results import Role
+
+
+class Metric(NamedTuple):
+    """One number of a figure.
+
+    Attributes:
+        name: As in the samples.
+        unit: Of the number.
+        goal: What the design wants, in its words.
+        higher_is_better: Whether it is a rate.
+    """
+
+    name: str
+    unit: str
+    goal: str = ""
+    higher_is_better: bool = False
+
+
+class Side(NamedTuple):
+    """One subject of a figure.
+
+    Attributes:
+        role: Its part.
+        subject: Its name.
+        module: Where the figure's function is.
+        durable: Whether what it does survives a crash.
+        remark: What a reader must know to compare it fairly.
+    """
+
+    role: Role
+    subject: str
+    module: str
+    durable: bool = False
+    remark: str = ""
+
+
+class Figure(NamedTuple):
+    """Something to measure.
+
+    Attributes:
+        name: Its name, also of the functions.
+        title: What it is, for people.
+        metrics: Its numbers.
+        sides: Who takes part; the product first.
+    """
+
+    name: str
+    title: str
+    metrics: tuple[Metric, ...]
+    sides: tuple[Side, ...]
+
+
+PACKAGES = ("riverrun", "langgraph", "langgraph-checkpoint-sqlite", "fastapi", "uvicorn", "uvloop", "apsw")
+
+_PRODUCT = Side("product", "riverrun", "bench.product")
+_PEER = Side("peer", "langgraph", "bench.peer")
+_BARE = Side("bare", "asyncio", "bench.bare")
+_PRODUCT_SQLITE = Side("product", "riverrun", "bench.product_durable", durable=True, remark="SQLite, synchronous=FULL")
+_PRODUCT_HTTP = _PRODUCT_SQLITE._replace(module="bench.product_http")
+_PEER_HTTP = Side("peer", "fastapi+langgraph", "bench.peer_http", remark="stream_mode=custom as SSE; keeps nothing")
+
+FIGURES = (
+    Figure(
+        "chain",
+        "a chain of 100 nodes, in memory",
+        (Metric("node", "µs per node", "≤ 12; LangGraph ÷ 30"),),
+        (_PRODUCT, _PEER, _BARE._replace(remark="a task per node")),
+    ),
+    Figure(
+        "loop",
+        "a loop of 1,000 through a conditional edge, in memory",
+        (Metric("node", "µs per node", "≤ 12; LangGraph ÷ 50"),),
+        (
+            _PRODUCT._replace(remark="sync router"),
+            _PEER._replace(remark="sync router"),
+            _BARE._replace(remark="a task per node"),
+        ),
+    ),
+    Figure(
+        "loop_async",
+        "the same loop, its router a coroutine",
+        (Metric("node", "µs per node"),),
+        (_PRODUCT, _PEER),
+    ),
+    Figure(
+        "fan",
+        "fan-out to 100 nodes and join",
+        (Metric("round", "ms", "≤ 1.5 ms"),),
+        (_PRODUCT, _PEER, _BARE._replace(remark="gather")),
+    ),
+    Figure(
+        "chunks",
+        "10,000 chunks from a node to a reader in process",
+        (Metric("chunk", "µs per chunk", "≤ 7"),),
+        (
+            _PRODUCT,
+            _PEER._replace(remark="stream_mode=custom"),
+            _BARE._replace(remark="deque and future"),
+            Side("bare", "source alone", "bench.source", remark="sleep(0) before each chunk"),
+        ),
+    ),
+    Figure(
+        "first",
+        "from the call to the first chunk, in process",
+        (Metric("first chunk", "µs", "≤ 150"),),
+        (_PRODUCT, _PEER._replace(remark="stream_mode=custom"), _BARE._replace(remark="deque and future")),
+    ),
+    Figure(
+        "starts",
+        "runs started until all are in their first node",
+        (Metric("runs", "runs/s", "≥ 15,000", higher_is_better=True),),
+        (_PRODUCT, _PEER, _BARE._replace(remark="two tasks per run")),
+    ),
+    Figure(
+        "durable",
+        "a chain of 100 nodes, durable in SQLite",
+        (Metric("node", "µs per node", "≤ 40"),),
+        (_PRODUCT_SQLITE, Side("peer", "langgraph", "bench.peer_durable", durable=True, remark="AsyncSqliteSaver")),
+    ),
+    Figure(
+        "append",
+        "append at the store, 100 events of 200 bytes at a time",
+        (Metric("events", "events/s", "≥ 300,000", higher_is_better=True),),
+        (
+            _PRODUCT_SQLITE,
+            Side("bare", "apsw", "bench.bare_sqlite", durable=True, remark="one row per append, no rules"),
+        ),
+    ),
+    Figure(
+        "post",
+        "POST to the first chunk over HTTP",
+        (Metric("p50", "ms", "≤ 5"), Metric("p99", "ms", "≤ 20")),
+        (
+            _PRODUCT_HTTP,
+            _PRODUCT_HTTP._replace(
+                subject="riverrun client",
+                module="bench.product_client",
+                remark="SQLite, synchronous=FULL; start, then attach: two requests",
+            ),
+            _PEER_HTTP,
+            Side("bare", "apsw", "bench.bare_sqlite", durable=True, remark="one commit, of which a start needs one"),
+        ),
+    ),
+    Figure(
+        "stream",
+        "one stream over SSE to one thin reader (a socket and a buffer)",
+        (Metric("chunks", "chunks/s", "≥ 100,000", higher_is_better=True),),
+        (_PRODUCT_HTTP, _PEER_HTTP),
+    ),
+    Figure(
+        "read",
+        "one stream over SSE to one real client that decodes every event",
+        (Metric("chunks", "chunks/s", higher_is_better=True),),
+        (
+            _PRODUCT_HTTP._replace(remark="SQLite, synchronous=FULL; its own client"),
+            _PEER_HTTP._replace(remark="stream_mode=custom as SSE, read with httpx and json; keeps nothing"),
+        ),
+    ),
+)

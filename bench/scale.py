@@ -1,0 +1,72 @@
+"""How much is measured: the sizes of the work, how often it is repeated, and when repeating ends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Scale(NamedTuple):
+    """Sizes of one run of the harness.
+
+    Attributes:
+        repeats: Samples of each subject, at most.
+        seconds: After this time a figure takes no further round of samples (but it takes two in any case).
+        nodes: Nodes of the chain.
+        turns: Turns of the loop.
+        branches: Nodes of the fan.
+        chunks: Chunks of a stream in process.
+        firsts: Runs of which one sample takes the median time to the first chunk.
+        runs: Runs that are started for one sample of the start rate.
+        posts: Starts over HTTP for one sample of their p50 and p99.
+        stream: Chunks of a stream over HTTP.
+        batches: Appends to the store, each of `batch` events.
+        batch: Events of one append.
+    """
+
+    repeats: int
+    seconds: float
+    nodes: int
+    turns: int
+    branches: int
+    chunks: int
+    firsts: int
+    runs: int
+    posts: int
+    stream: int
+    batches: int
+    batch: int
+
+
+FULL = Scale(
+    repeats=15,
+    seconds=24.0,
+    nodes=100,
+    turns=1000,
+    branches=100,
+    chunks=10_000,
+    firsts=20,
+    runs=1000,
+    posts=100,
+    stream=50_000,
+    batches=300,
+    batch=100,
+)
+
+# Under a minute: the same sizes where the figure names them, fewer repeats.
+QUICK = FULL._replace(repeats=3, seconds=3.0, firsts=10, runs=300, posts=40, stream=10_000, batches=100)
+
+# For the tests of the harness itself: nothing that it gives is a figure.
+TINY = Scale(
+    repeats=2,
+    seconds=0.0,
+    nodes=3,
+    turns=3,
+    branches=3,
+    chunks=20,
+    firsts=2,
+    runs=3,
+    posts=2,
+    stream=20,
+    batches=2,
+    batch=5,
+)
