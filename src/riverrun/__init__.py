@@ -14,6 +14,7 @@ from riverrun.events.kinds import Event, NodeChunk
 from riverrun.face.compiled import CompiledGraph, StateGraph
 from riverrun.face.run import Run
 from riverrun.graph.node import END, START, Command
+from riverrun.graph.reducers import Overwrite, Remove, add_messages
 from riverrun.log.view import View
 from riverrun.runs.context import Context
 
@@ -26,8 +27,11 @@ __all__ = [
     "Ending",
     "Event",
     "NodeChunk",
+    "Overwrite",
+    "Remove",
     "RiverrunError",
     "Run",
     "StateGraph",
     "View",
+    "add_messages",
 ]

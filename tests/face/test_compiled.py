@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
-from riverrun.base.errors import InputError, RunFailed
+from riverrun.base.errors import GraphError, InputError, RunFailed
 from riverrun.events.kinds import NodeChunk
 from riverrun.events.record import Record
 from riverrun.face.compiled import CompiledGraph
@@ -330,3 +330,14 @@ async def test_a_thousand_runs_leave_nothing_behind():
     assert before == count()
     await until(lambda: len(gc.get_objects()) < objects + 100)  # timers that were cancelled stay for a second
     assert threading.active_count() <= threads + 16
+
+
+# --- what a graph says about itself ---
+
+
+def test_a_graph_is_drawn_and_explained():
+    made = compiled(a=one, b=one)
+    assert "n1 --> n2" in made.draw_mermaid()
+    assert "is triggered by the end of 'a'" in made.explain("b")
+    with pytest.raises(GraphError, match="E1003"):
+        made.explain("c")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from riverrun.base.errors import NodeError
 from riverrun.graph.merge import Moment, common_origin, meet, node_of
+from riverrun.graph.reducers import Overwrite, Remove
 from riverrun.graph.state import read_schema
 
 
@@ -234,3 +235,60 @@ def _without(end, point):
             found.add(one)
             todo.extend(parent for parent, _ in one.parents)
     return found
+
+
+# --- writes that go past a reducer ---
+
+
+def forked(left, right, longer=None):
+    """Two branches, the right one of two executions, with these writes to `log`."""
+    moments = History()
+    base = Moment("o", (), {"log": ["o"]}, ())
+    moments.moments["o"] = base
+
+    def add(name, parent, edge, write):
+        before = moments.moments[parent]
+        writes = ({"log": write},) if write is not None else ()
+        after = SCHEMA.write(before.state, writes)
+        moments.moments[name] = Moment(name, ((before, edge),), after, writes, before)
+
+    add("l:1", "o", 0, left)
+    add("r:1", "o", 1, right)
+    add("s:1", "r:1", 0, longer)
+    return meet(SCHEMA, ((moments.moments["l:1"], 0), (moments.moments["s:1"], 0)))[0].get("log")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "longer", "expected"),
+    [
+        (Overwrite(["L"]), ["r"], ["s"], ["L", "r", "s"]),
+        (["l"], Overwrite(["R"]), ["s"], ["R", "l", "s"]),
+        (["l"], ["r"], Overwrite(["S"]), ["S", "l"]),
+        (["l"], Overwrite(["R"]), Overwrite(["S"]), ["S", "l"]),
+        (Remove(), ["r"], None, ["r"]),
+        (["l"], Remove(), None, ["l"]),
+        (["l"], Overwrite(["R"]), Remove(), ["l"]),
+        (None, Remove(), None, None),
+    ],
+)
+def test_an_overwrite_replaces_what_its_node_knew_and_loses_nothing_that_it_did_not(left, right, longer, expected):
+    assert expected == forked(left, right, longer)
+
+
+@pytest.mark.parametrize("left", [Overwrite(["L"]), Remove()])
+@pytest.mark.parametrize(("right", "longer"), [(Overwrite(["R"]), None), (None, Remove()), (Remove(), Overwrite([]))])
+def test_two_overwrites_that_do_not_know_of_each_other_are_a_conflict(left, right, longer):
+    with pytest.raises(NodeError) as caught:
+        forked(left, right, longer)
+    assert ("E3004", "key 'log'") == (caught.value.code, caught.value.where)
+    assert "'l'" in caught.value.message
+
+
+def test_a_key_without_a_reducer_is_overwritten_and_removed_like_any_other():
+    history = diamond(a={"x": Overwrite(1), "y": Remove()})
+    state, _, _ = meet(SCHEMA, ((history.moments["a"], 0), (history.moments["b"], 1)))
+    assert 1 == state["x"]
+    assert "y" not in state
+    history = diamond(a={"x": Overwrite(1)}, b={"x": Remove()})
+    with pytest.raises(NodeError, match="E3004"):
+        history.meet(("a", 0), ("b", 1))

@@ -101,7 +101,7 @@ def test_a_text_or_a_pair_is_a_message():
     assert [("user", "hi"), ("ai", "ho"), ("system", "be kind")] == [(each["role"], each["content"]) for each in made]
     assert made == [
         *add_messages([], "hi"),
-        *add_messages([], ("ai", "ho")),
+        *add_messages([], [("ai", "ho")]),
         *add_messages([], [["system", "be kind"]]),
     ]
 
@@ -140,6 +140,19 @@ def test_an_object_gets_the_id_that_its_json_would_get(kind):
     assert made.id == add_messages([], {"content": "x"})[0]["id"]
     assert given.id is None
     assert [kind(content="y", id=made.id)] == add_messages([made], kind(content="y", id=made.id))
+
+
+def test_a_pair_alone_is_refused_for_a_log_would_make_two_texts_of_it():
+    with pytest.raises(TypeError, match="one message or two"):
+        add_messages([], ("ai", "ho"))
+    assert add_messages([], ["a", "b", "c"]) == add_messages(
+        [],
+        (
+            "a",
+            "b",
+            "c",
+        ),
+    )
 
 
 def test_what_cannot_be_a_message_is_refused():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections import OrderedDict
+from typing import Annotated, Any, TypedDict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +22,13 @@ from riverrun.events.kinds import (
     RunStopped,
     RunTakenOver,
 )
+from riverrun.graph.build import GraphBuilder
+from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState
+from riverrun.graph.node import START
+from riverrun.graph.reducers import Overwrite, Remove, add_messages, append, merge
 from riverrun.graph.replay import replay
+from riverrun.graph.step import RunNode
 from tests.graph.play import (
     BOOM,
     RUN,
@@ -287,3 +296,114 @@ def test_a_stop_in_a_log_that_lost_something_before_it_is_refused():
     taken = RunTakenOver(seq=cut + 1, ts=9, run=RUN, epoch=2)
     with pytest.raises(NodeError):
         replay(CHAIN.plan(), RUN, [*log[:cut], taken, RunStopped(seq=cut + 2, ts=9, run=RUN)])
+
+
+# --- writes that go past a reducer ---
+
+
+class UserList(list[Any]):
+    """A list that is not quite a list."""
+
+
+class Writes(TypedDict, total=False):
+    plain: Any
+    log: Annotated[list[Any], operator.add]
+    items: Annotated[list[Any], append]
+    deep: Annotated[dict[str, Any], merge]
+    messages: Annotated[list[Any], add_messages]
+
+
+JSON = st.recursive(
+    st.none() | st.integers(-9, 9) | st.sampled_from(["x", "$remove", "$overwrite"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["a", "b", "$remove", "$overwrite"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+ITEM = st.sampled_from(["x", "y"]) | st.builds(lambda text: {"content": text}, st.sampled_from("xy"))
+REMOVED = st.builds(Remove, st.sampled_from(["i", "j", "a"]))
+PAST = st.builds(Overwrite, JSON) | st.just(Remove())
+MESSAGE = ITEM | REMOVED | st.builds(lambda name: {"id": name, "content": "z"}, st.sampled_from("ij"))
+WRITES = st.fixed_dictionaries(
+    {},
+    optional={
+        "plain": JSON | PAST,
+        "log": st.lists(JSON, max_size=2) | st.builds(Overwrite, st.lists(JSON, max_size=2)) | st.just(Remove()),
+        "items": JSON | st.builds(Overwrite, st.lists(JSON, max_size=2)) | st.just(Remove()),
+        "deep": st.dictionaries(st.sampled_from("ab"), JSON, max_size=2) | REMOVED | st.just(Remove()),
+        "messages": st.lists(MESSAGE, max_size=3) | REMOVED | st.builds(Overwrite, st.lists(ITEM, max_size=1)),
+    },
+)
+NAMES = ("first", "left", "right", "longer", "last")
+
+
+def _diamond():
+    builder = GraphBuilder(Writes)
+    for name in NAMES:
+        builder.add_node(name, lambda state: None)
+    builder.add_edge(START, "first").add_edge("first", "left").add_edge("first", "right").add_edge("right", "longer")
+    return builder.add_edge("left", "last").add_edge("longer", "last").plan("diamond")
+
+
+def _run(plan, writes, pick, chunks=()):
+    """Let every node write what it is to write; give the machine, its log, and what each node saw."""
+    machine, log, saw = Machine(plan, RUN), [], {}
+    machine.started(run_started())
+    running: list[RunNode] = []
+    while machine.state is not RunState.ENDED:
+        log += machine.events
+        running += [order for order in machine.commands if isinstance(order, RunNode)]
+        machine.events, machine.commands = [], []
+        order = running.pop(pick(len(running)))
+        saw[order.node.name] = order.state
+        streamed: tuple[str, ...] = ()
+        if order.node.name == "left" and chunks:
+            streamed = ("messages",)
+            for chunk in chunks:
+                machine.yielded(order.exec_id, "messages", chunk, 2)
+        update = {key: value for key, value in writes[order.node.name].items() if key not in streamed}
+        machine.returned(order.exec_id, update, streamed, (), 2)
+        if machine.state is RunState.ENDING:
+            for one in running:
+                machine.cancelled(one.exec_id, 2)
+    return machine, log + machine.events, saw
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(NAMES, WRITES)), ORDERS, st.lists(MESSAGE, max_size=3))
+def test_the_state_after_a_replay_is_the_live_one_whatever_was_written(writes, order, chunks):
+    plan = _diamond()
+    live, log, saw = _run(plan, writes, chooser(order), chunks)
+    again = replay(plan, RUN, through_json(log))
+    assert live.values() == again.values()
+    assert live.values() == replay(plan, RUN, log).values(), "the events of a run in process need no round trip"
+    other, _, seen = _run(plan, writes, lambda count: 0, chunks)
+    if isinstance(log[-1], RunCompleted):
+        assert (live.values(), saw) == (other.values(), seen), "whichever branch was faster"
+
+
+def test_data_that_looks_like_a_removal_is_refused_and_can_be_stored_on_purpose():
+    plan = _diamond()
+    looks = {"$remove": "i"}
+    nothing: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
+    also = OrderedDict(looks), UserList([looks])
+    for written in ({"plain": looks}, {"messages": [looks]}, {"deep": also[0]}, {"items": (looks,)}, {"log": also[1]}):
+        _, log, _ = _run(plan, {**nothing, "first": written}, chooser([]))
+        assert isinstance(log[-1], RunFailed)
+        assert "E3008" == log[-1].error.code
+        assert "$" in log[-1].error.mend
+        assert [] == replay(plan, RUN, through_json(log)).events
+    allowed = {"plain": Overwrite(looks), "items": Overwrite([looks]), "deep": {"a": looks}}
+    live, log, _ = _run(plan, {**nothing, "first": allowed}, chooser([]))
+    assert {"plain": looks, "items": [looks], "deep": {"a": looks}} == live.values()
+    assert live.values() == replay(plan, RUN, through_json(log)).values()
+
+
+def test_a_chunk_that_looks_like_a_removal_is_refused_where_a_removal_is_one():
+    plan = _diamond()
+    nothing: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
+    live, log, _ = _run(plan, nothing, chooser([]), [{"id": "i", "content": "x"}, Remove("i")])
+    assert {"messages": []} == live.values() == replay(plan, RUN, through_json(log)).values()
+    _, log, _ = _run(plan, nothing, chooser([]), [{"id": "i", "content": "x"}, {"$remove": "i"}])
+    assert isinstance(log[-1], RunFailed)
+    assert RunState.ENDED is replay(plan, RUN, through_json(log)).state

@@ -177,8 +177,6 @@ async def test_a_default_is_made_once_for_a_run():
         seen: Annotated[list[int], operator.add] = dataclasses.field(default_factory=list)
         maybe: Annotated[list[int] | None, reducers.append] = None
 
-    globals()["Once"] = Once
-
     async def first(state):
         return {"seen": [state.number], "maybe": 1}
 
@@ -249,8 +247,6 @@ async def test_an_input_class_may_have_defaults_and_an_instance_of_it_may_be_giv
     @dataclasses.dataclass
     class Asked:
         question: str = "why?"
-
-    globals()["Asked"] = Asked
 
     async def node(state):
         return {"answer": state["question"]}
@@ -339,7 +335,7 @@ def test_what_is_no_state_is_refused(declared):
     assert "E1007" == caught.value.code
 
 
-class Callable_:
+class Called:
     async def __call__(self, state: Given):
         return {}
 
@@ -360,6 +356,7 @@ def test_what_a_function_asks_to_see_is_read_off_its_first_parameter():
     def first(more, state: Given):
         return {}
 
-    asked = [Callable_(), Callable_().method, functools.partial(finish)]
-    assert [Given, Given, Private] == [declared_input(each) for each in asked]
-    assert [None] * 6 == [declared_input(each) for each in (none, later, as_dict, write, first, max)]
+    asked: list[Any] = [Called(), Called().method, functools.partial(finish)]
+    assert [Given, Given, Private] == [declared_input(each) for each in asked]  # type: ignore[list-item]  # classes
+    nothing: list[Any] = [none, later, as_dict, write, first, max]
+    assert [None] * 6 == [declared_input(each) for each in nothing]

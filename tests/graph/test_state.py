@@ -8,6 +8,8 @@ from typing import Annotated, NotRequired, Required, TypedDict
 import pytest
 
 from riverrun.base.errors import GraphError, InputError, NodeError
+from riverrun.graph.reducers import Overwrite, Remove, add_messages
+from riverrun.graph.shapes import read_shape
 from riverrun.graph.state import Schema, read_schema
 
 
@@ -138,3 +140,104 @@ def test_a_reducer_that_raises_is_named_with_its_key():
 def test_what_is_streamed_under_a_list_key_is_a_list_also_when_nothing_came():
     assert [True, False, False] == [SCHEMA.folds_to_list(name) for name in ("added", "longest", "unheard of")]
     assert not Schema(None).folds_to_list("any")
+
+
+# --- writes that go past a reducer ---
+
+
+class Past(TypedDict, total=False):
+    plain: object
+    words: Annotated[list[str], operator.add]
+    said: Annotated[list[dict[str, str]], add_messages]
+
+
+PAST = read_schema(Past)
+
+
+def test_an_overwrite_replaces_and_a_removal_deletes():
+    before = {"plain": 1, "words": ["a"], "said": [{"id": "1"}]}
+    assert {"plain": 2, "words": ["z", "b"]} == PAST.write(
+        before, [{"plain": Overwrite(2), "words": Overwrite(["z"]), "said": Remove()}, {"words": ["b"]}]
+    )
+    assert {"words": ["b"], "said": []} == PAST.write(
+        before, [{"plain": Remove(), "words": Remove(), "said": [Remove("1")]}, {"words": ["b"], "plain": Remove()}]
+    )
+    assert {"plain": 1, "words": ["a"], "said": [{"id": "1"}]} == before
+
+
+def test_a_removal_by_name_needs_a_reducer_that_knows_the_name():
+    with pytest.raises(NodeError) as caught:
+        PAST.write({}, [{"plain": Remove("plain")}])
+    assert ("E3008", "key 'plain'") == (caught.value.code, caught.value.where)
+    assert "Remove()" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"plain": {"$remove": None}},
+        {"words": [{"$overwrite": 1}]},
+        {"plain": Overwrite(1)},
+        {"said": Remove()},
+    ],
+)
+def test_an_input_cannot_remove_or_overwrite(given):
+    for take in (PAST.check_input, PAST.first):
+        with pytest.raises(InputError) as caught:
+            take(given)
+        assert ("E2010", f"input key {next(iter(given))!r}") == (caught.value.code, caught.value.where)
+
+
+def test_a_chunk_is_read_back_only_under_a_key_whose_reducer_could_be_meant():
+    looks = {"$remove": "1"}
+    assert [Remove("1"), looks, looks] == [PAST.read_chunk(key, looks) for key in ("said", "plain", None)]
+
+
+# --- a reducer that changes what it is given ---
+
+
+def greedy(old, new):
+    old.extend(new)
+    new.clear()
+    return old
+
+
+class Mutated(TypedDict, total=False):
+    grown: Annotated[list[str], greedy]
+    added: Annotated[list[str], operator.iadd]
+
+
+def test_a_reducer_that_changes_its_arguments_reaches_nobody_else():
+    schema = read_schema(Mutated)
+    before = {"grown": ["a"], "added": ["a"]}
+    one, other = {"grown": ["b"], "added": ["b"]}, {"grown": ["c"], "added": ["c"]}
+    left, right = schema.write(before, [one]), schema.write(before, [other])
+    assert {"grown": ["a", "b"], "added": ["a", "b"]} == left == schema.write(before, [one])
+    assert {"grown": ["a", "c"], "added": ["a", "c"]} == right
+    assert {"grown": ["a"], "added": ["a"]} == before
+    assert {"grown": ["b"], "added": ["b"]} == one, "and what was written is still there for the join and the log"
+
+
+# --- schemas of several classes ---
+
+
+class Wide(TypedDict):
+    words: list[str]
+    extra: int
+
+
+def test_a_joined_class_adds_its_keys_and_changes_none():
+    joined = PAST.joined(read_shape(Wide))
+    assert {"plain", "words", "said", "extra"} == set(joined.keys)
+    assert operator.add is joined.reducer("words")
+    assert [] == read_schema(dict).joined(read_shape(Wide)).unknown(["anything"])
+
+
+def test_limits_hold_for_the_user_and_not_for_what_a_log_recorded():
+    limited = PAST.limited(read_shape(Wide), read_shape(Wide))
+    assert {"extra": 1} == limited.check_input({"extra": 1})
+    with pytest.raises(InputError, match="its keys are: extra, words"):
+        limited.check_input({"plain": 1})
+    assert ({"plain": 1}, {"plain": 1}) == limited.first({"plain": 1})
+    assert {"words": []} == limited.output({"words": [], "plain": 1})
+    assert {"plain": 1} == read_schema(dict).limited(read_shape(dict), read_shape(dict)).check_input({"plain": 1})

@@ -11,7 +11,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from riverrun.base.errors import GraphError
-from riverrun.graph.node import END, START, Node, literal_targets, manner_of, place_of, read_node
+from riverrun.graph.node import END, START, Node, literal_targets, place_of, read_node
 from riverrun.graph.plan import Edge, Plan, Router
 from riverrun.graph.shapes import Shape, declared_input, read_shape
 from riverrun.graph.state import Schema
@@ -96,7 +96,9 @@ class GraphBuilder:
             raise GraphError("E1011", f"node {name!r} was given the option {option!r}", where=place_of(made))
         added = read_node(name, made, agent=agent, key=key)
         shape = self._seen_by(made, input_schema)
-        self._nodes[name] = added if shape is None else replace(added, function=_seeing(made, shape, f"node {name!r}"))
+        if shape is not None:
+            added = replace(added, function=_seeing(made, shape, f"node {name!r}"))
+        self._nodes[name] = added
         return self
 
     def add_edge(self, source: str | Sequence[str], target: str) -> Self:
@@ -133,8 +135,8 @@ class GraphBuilder:
 
         Args:
             source: A node or START.
-            path: `(state)` -> a name, several, END, None (nothing follows), or a key of `path_map`. It only looks: a sync
-                one is called on the event loop; write it async where it has to wait.
+            path: `(state)` -> a name, several, END, None (nothing follows), or a key of `path_map`. It only looks: a
+                sync one is called on the event loop; write it async where it has to wait.
             path_map: What its answers mean, or the list of names it may give. Without one, and without a
                 `Literal` return annotation, it counts as leading anywhere, and nodes elsewhere may have to wait for it.
 
@@ -255,14 +257,8 @@ class GraphBuilder:
 
 
 def _seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[..., Any]:
-    """Wrap a function so that it sees the state as a class; it is run as before, and gives back what it gave back."""
+    """Wrap a function so that it sees the state as a class; what it gives back, awaitable or not, stays the same."""
     place = place_of(function)
-    if manner_of(function) == "async":
-
-        async def see_async(state: Mapping[str, Any], *rest: object) -> object:
-            return await function(shape.show(state, who, place), *rest)
-
-        return see_async
 
     def see(state: Mapping[str, Any], *rest: object) -> object:
         return function(shape.show(state, who, place), *rest)

@@ -114,7 +114,8 @@ def merge(old: Any, new: Any) -> dict[str, Any]:
 def add_messages(old: Any, new: Any) -> list[Any]:
     """Add messages to a list; one with the id of an earlier one takes its place.
 
-    A message is a mapping, or an object with an `id`; a text, or a pair of role and content, is made into a mapping.
+    A message is a mapping, or an object with an `id`; a text, or in a list a pair of role and content, is made into a
+    mapping.
     One without an id is given one: a digest of its content, and for the second of two equal ones a number behind it.
     It is not drawn at random, because a log that is folded again must give the same ids; it does not count places,
     because a message has another place after branches have met, and would be another message then.
@@ -150,8 +151,10 @@ def add_messages(old: Any, new: Any) -> list[Any]:
 
 
 def _each(new: Any) -> Iterator[Any]:
-    # A tuple that starts with a text is a pair of role and content, as people write it, and no list of two texts.
-    if isinstance(new, list) or (isinstance(new, tuple) and not _is_pair(new)):
+    if isinstance(new, tuple) and _is_pair(new):
+        # JSON makes a list of it, so a log could not tell one message from two texts.
+        raise TypeError(f"{new!r} is one message or two: write [{new!r}] for one")
+    if isinstance(new, list | tuple):
         yield from new
     else:
         yield new
@@ -217,4 +220,6 @@ def read_control(value: Any) -> Any:
 
 def looks_like_control(value: object) -> bool:
     """Say whether plain data looks like an `Overwrite` or a `Remove` in a log."""
-    return read_control(value) is not value
+    if type(value) is dict:  # nearly always: 0.1 µs, where asking for any mapping takes three times as long
+        return len(value) == 1 and ("$overwrite" in value or "$remove" in value)
+    return isinstance(value, Mapping) and read_control(value) is not value

@@ -34,7 +34,7 @@ class Schema:
         outputs: The keys that a result has; None for all.
     """
 
-    __slots__ = ("_any", "_defaults", "_inputs", "_outputs", "_shapes", "keys")
+    __slots__ = ("_any", "_defaults", "_inputs", "_outputs", "_shapes", "_trusted", "keys")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Schema:
     ) -> None:
         self._any = keys is None
         self.keys: Mapping[str, Key] = MappingProxyType(dict(keys or {}))
+        self._trusted = frozenset(name for name, key in self.keys.items() if key.trusted)
         self._shapes = shapes
         self._inputs = None if inputs is None else frozenset(inputs)
         self._outputs = None if outputs is None else frozenset(outputs)
@@ -225,10 +226,10 @@ class Schema:
         Raises:
             NodeError: E3007, the reducer raised; E3008, the value cannot be written.
         """
-        if isinstance(value, Overwrite):
+        if type(value) is Overwrite:
             state[name] = value.value
             return
-        if settles(value):
+        if type(value) is Remove and value.name is None:
             state.pop(name, None)
             return
         known = self.keys.get(name)
@@ -268,7 +269,7 @@ class Schema:
         try:
             if key.reducer is None:
                 return value
-            if not key.trusted:
+            if key.name not in self._trusted:
                 old, value = _copy(old), _copy(value)
             return key.reducer(old, value)
         except Exception as error:  # user code: whatever it raises becomes one coded error
@@ -292,9 +293,13 @@ class Schema:
 
     def _mistakable(self, name: str, value: object) -> bool:
         """Say whether `read_update` would take plain data for something else."""
-        if isinstance(value, list | tuple) and self.reducer(name) is not None:
-            return any(looks_like_control(item) for item in value)
-        return looks_like_control(value)
+        if not isinstance(value, (list, tuple)):
+            return looks_like_control(value)
+        if self.reducer(name) is not None:
+            for item in value:  # a loop, for it is three times as fast as any() over the one item of most writes
+                if type(item) not in _ORDINARY and looks_like_control(item):
+                    return True
+        return False
 
 
 def settles(value: object) -> bool:
