@@ -110,7 +110,7 @@ def test_a_missing_id_depends_on_the_content_alone_and_never_on_the_place():
     alone = add_messages([], {"content": "x"})[0]
     later = add_messages([{"id": "1", "content": "a"}], {"content": "x"})[1]
     assert alone == later
-    assert 16 == len(alone["id"])
+    assert 32 == len(alone["id"])
     twice = add_messages([], [{"content": "x"}, {"content": "x"}])
     assert [alone["id"], f"{alone['id']}.2"] == [each["id"] for each in twice]
     assert alone["id"] == add_messages([], {"id": None, "content": "x"})[0]["id"]
