@@ -49,7 +49,7 @@ def test_a_shutdown_answers_a_poll_that_waits():
             head = [json.loads(block.data)["seq"] for block in islice(blocks, 2)][-1]
         request = httpx.Request("GET", f"{served.url}/v1/runs/{run}/events?wait=60&after={head}")
         with socket.create_connection((request.url.host, request.url.port)) as link:
-            link.sendall(f"GET {request.url.raw_path.decode()} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            link.sendall(f"GET {request.url.raw_path.decode()} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             while served.app.state.riverrun.statistics()["readers"] != 1:
                 served.http.get("/healthz")
             served.stop()
@@ -65,7 +65,7 @@ def test_a_reader_that_takes_nothing_is_cut_off_in_time():
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with link:
             link.connect((address.host, address.port))
-            link.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            link.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             assert link.recv(10)
             begun = time.monotonic()
             served.stop()

@@ -38,6 +38,14 @@ def test_none_is_not_given():
         ({"page_events": 10_001}, "page_events"),
         ({"max_waiting": -1}, "max_waiting"),
         ({"prot": 1}, "prot"),
+        ({"allowed_hosts": ("http://a.example",)}, "allowed_hosts"),
+        ({"allowed_hosts": "a.example, b example"}, "allowed_hosts"),
+        ({"allowed_origins": ("a.example",)}, "allowed_origins"),
+        ({"allowed_origins": "*"}, "allowed_origins"),
+        ({"allowed_origins": ("null",)}, "allowed_origins"),
+        ({"allowed_origins": ("https://a.example/",)}, "allowed_origins"),
+        ({"body_timeout": 0}, "body_timeout"),
+        ({"head_timeout": 0}, "head_timeout"),
     ],
 )
 def test_what_cannot_be_taken_is_named(given, named):
@@ -55,3 +63,11 @@ def test_the_environment_is_checked_too_and_all_that_is_wrong_is_named_at_once(m
     assert "RIVERRUN_PORT" in caught.value.mend
     assert "RIVERRUN_POOL_SIZE" in caught.value.mend
     assert "tcp://10.0.0.1:80" in caught.value.message
+
+
+def test_lists_of_the_environment_have_commas(monkeypatch):
+    monkeypatch.setenv("RIVERRUN_ALLOWED_HOSTS", "a.example, [::1] ,")
+    monkeypatch.setenv("RIVERRUN_ALLOWED_ORIGINS", "https://a.example:8443")
+    assert ("a.example", "[::1]") == (settings := load()).allowed_hosts
+    assert ("https://a.example:8443",) == settings.allowed_origins
+    assert () == load(allowed_hosts=()).allowed_hosts

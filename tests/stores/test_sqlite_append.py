@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from riverrun.base.errors import NodeError
-from riverrun.events.kinds import Custom
-from riverrun.stores.sqlite_append import Append, append_all
+from riverrun.events.kinds import Custom, NodeChunk
+from riverrun.stores.phrases import Books
+from riverrun.stores.sqlite_append import Append, Appender
 from riverrun.stores.sqlite_file import open_file, rows
 from riverrun.stores.sqlite_rows import read_page, states
 from riverrun.stores.sqlite_verbs import create
@@ -24,9 +25,9 @@ def db(tmp_path):
     db.close()
 
 
-def append(number, head, kinds, epoch=1):
+def append(number, head, kinds, epoch=1, books=None):
     key = key_of(number)
-    return Append(key, epoch, head, make_events(key.run, head + 1, kinds), 1000)
+    return Append(key, epoch, head, make_events(key.run, head + 1, kinds), 1000, books or Books())
 
 
 def outcome(request):
@@ -45,7 +46,7 @@ def test_a_group_is_judged_one_by_one(db):
         append(3, 1, ["chunk"]),
         append(2, 1, ["chunk"]),
     ]
-    assert [other] == append_all(db, 77, group)
+    assert [other] == Appender(db)(db, 77, group)
     assert [3, "E4004", 4, "E2009", 2, "E2005", "E4005"] == [outcome(one) for one in group if one is not other]
     assert [(4, "ended", "completed", 1077, 77), (2, "parked", None, 1077, 77)] == rows(
         db, "SELECT head, status, ending, lease_until_ms, updated_ms FROM run ORDER BY id"
@@ -59,7 +60,7 @@ def test_a_group_is_judged_one_by_one(db):
 
 def test_what_is_published_is_what_is_stored(db):
     one = append(1, 1, ["chunk", "odd"])
-    append_all(db, 77, [one])
+    Appender(db)(db, 77, [one])
     (change,) = one.done.changes
     stored = read_page(db, key_of(1), 1, 10)
     assert [record.data for record in stored.records] == [record.data for record in change.records]
@@ -69,22 +70,75 @@ def test_what_is_published_is_what_is_stored(db):
 
 def test_a_group_without_appends_is_given_back(db):
     other = Request(lambda _db, _now_ms: Done(None))
-    assert [other] == append_all(db, 77, [other])
+    assert [other] == Appender(db)(db, 77, [other])
 
 
 def test_a_group_of_which_nothing_is_left_writes_nothing(db):
     before = db.total_changes()
-    append_all(db, 77, [append(1, 9, ["chunk"])])
+    Appender(db)(db, 77, [append(1, 9, ["chunk"])])
     assert before == db.total_changes()
     assert 1 == states(db, [key_of(1)])[key_of(1)].head
 
 
 def test_an_empty_append_is_refused(db):
     one = append(1, 1, [])
-    append_all(db, 77, [one])
+    Appender(db)(db, 77, [one])
     assert "E4005" == one.error.code
 
 
 def test_what_is_not_json_is_refused_where_it_is_asked():
     with pytest.raises(NodeError, match="E3008"):
-        Append(key_of(1), 1, 1, [Custom(seq=2, ts=1, run="r", node="n", exec="n:1", value=object())], 1000)
+        Append(key_of(1), 1, 1, [Custom(seq=2, ts=1, run="r", node="n", exec="n:1", value=object())], 1000, Books())
+
+
+def bodies(db):
+    return [
+        body for (body,) in rows(db, "SELECT body FROM batch WHERE place < 2 << 32 AND first_seq > 1 ORDER BY place")
+    ]
+
+
+def test_phrases_are_written_once_and_then_named(db):
+    books, appender = Books(), Appender(db)
+    one, two, three = (append(1, head, ["chunk"], books=books) for head in (1, 2, 3))
+    appender(db, 77, [one, two])
+    appender(db, 77, [three])
+    first, *others = bodies(db)
+    assert b"node.chunk" in first
+    assert all(b"node" not in body and len(body) < 30 for body in others)
+    page = read_page(db, key_of(1), 2, 10)
+    assert [line for later in (two, three) for line in later.packed.lines] == [record.data for record in page.records]
+
+
+def test_what_was_rolled_back_is_never_named(db):
+    books, appender = Books(), Appender(db)
+    db.execute("BEGIN")
+    appender(db, 77, [append(1, 1, ["chunk"], books=books)])
+    db.execute("ROLLBACK")
+    again = append(1, 1, ["chunk"], books=books)
+    appender(db, 77, [again])
+    assert b"node.chunk" in bodies(db)[0]
+    assert again.packed.lines == [record.data for record in read_page(db, key_of(1), 1, 10).records]
+
+
+def test_what_is_known_of_runs_is_bounded(db):
+    books, appender = Books(), Appender(db, limit=1)
+    appender(db, 77, [append(1, 1, ["chunk"], books=books), append(2, 1, ["chunk"], books=books)])
+    appender(db, 77, [append(1, 2, ["chunk"], books=books)])
+    assert all(b"node.chunk" in body for body in bodies(db))
+    assert 3 == len(read_page(db, key_of(1), 0, 10).records)
+
+
+@pytest.mark.parametrize(("each", "limit"), [(100, 40), (10, 40), (1, 70)])
+def test_a_chunk_of_four_characters_takes_few_bytes_of_the_file(db, each, limit):
+    books, appender, key, count = Books(), Appender(db), key_of(1), 4000
+    for first in range(2, count + 2, each):
+        events = [
+            NodeChunk(
+                seq=seq, ts=1_763_600_000_000 + seq // 7, run=key.run, node="write", exec="write:1",
+                message="write:1.text", key="text", value="abcd", start=4 * seq,
+            )
+            for seq in range(first, first + each)
+        ]  # fmt: skip
+        appender(db, 77, [Append(key, 1, first - 1, list(events), 1000, books)])
+    assert count + 1 == states(db, [key])[key].head
+    assert limit > db.pragma("page_count") * db.pragma("page_size") / count

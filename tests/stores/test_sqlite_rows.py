@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from riverrun.base.errors import CursorError, NotFound, StoreError
-from riverrun.events.codec import encode
 from riverrun.log.store import RunFilter, RunKey
 from riverrun.stores.batch import pack
+from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_file import open_file, place, rows
 from riverrun.stores.sqlite_rows import _PAGE, _STATES, list_rows, read_page, states
 from riverrun.stores.sqlite_verbs import create
@@ -26,9 +26,9 @@ def db(tmp_path):
     db.close()
 
 
-def put(db, first, last, *, head=None):
-    lines = [encode(event) for event in make_events(KEY.run, first, ["chunk"] * (last - first + 1))]
-    rows(db, "INSERT INTO batch VALUES (?, ?, 1, ?)", (place(1, last), first, pack(lines)))
+def put(db, first, last, *, head=None, known_at=None):
+    packed = pack(KEY, make_events(KEY.run, first, ["chunk"] * (last - first + 1)), Books())
+    rows(db, "INSERT INTO batch VALUES (?, ?, 1, ?)", (place(1, last), first, packed.body(known_at)))
     rows(db, "UPDATE run SET head = ? WHERE id = 1", (head or last,))
 
 
@@ -50,8 +50,8 @@ def test_runs_and_batches_are_found_by_key(db, query, values):
 
 def test_a_page_may_begin_and_end_inside_of_batches(db):
     put(db, 2, 4)
-    put(db, 5, 5)
-    put(db, 6, 9)
+    put(db, 5, 5, known_at=4)
+    put(db, 6, 9, known_at=4)
     for after in range(10):
         for limit in range(11):
             page = read_page(db, KEY, after, limit)
@@ -100,3 +100,12 @@ def test_filters_are_values_and_never_part_of_the_query(db):
     for name in ("' OR 1=1 --", '" OR ""="', "g%", "%", "\\"):
         assert [] == list_rows(db, "acme", RunFilter(graph=name))
         assert [] == list_rows(db, name, RunFilter())
+
+
+@pytest.mark.parametrize("known_at", [0, 1, 3, 6, 2**40 + 4])
+def test_phrases_that_are_not_where_a_batch_says_are_damage(db, known_at):
+    put(db, 2, 4)
+    put(db, 5, 6, known_at=known_at)
+    assert 4 == len(read_page(db, KEY, 0, 4).records)
+    with pytest.raises(StoreError, match="E4003"):
+        read_page(db, KEY, 4, 10)

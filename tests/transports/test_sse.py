@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.base.errors import CursorError
+from riverrun.stores.memory import MemoryStore
 from riverrun.transports.place import attach
 from riverrun.transports.serve import Pace, Readers
 from riverrun.transports.sse import stream
@@ -205,6 +206,31 @@ async def test_a_write_is_bounded_in_bytes_and_the_last_one_ends_the_body():
     assert max(map(len, exchange.writes)) < 2000
     assert list(range(1, 33)) == seqs(exchange.body)
     assert exchange.complete
+
+
+class Counting(MemoryStore):
+    """A store that tells how many events each reading asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.limits = []
+
+    async def read(self, key, after, limit):
+        self.limits.append(limit)
+        return await super().read(key, after, limit)
+
+
+async def test_of_large_events_no_more_are_read_than_are_written():
+    store = Counting()
+    await begun(store)
+    await grow(store, ["x" * 400] * 20 + [1] * 60, end=True)
+    store.limits.clear()
+    exchange = await read(store, pace=Pace(page_events=40, page_bytes=2000))
+    assert list(range(1, 83)) == seqs(exchange.body)
+    # The first reading cannot know how large events are; the later ones do, and learn when they become small again.
+    assert 40 == store.limits[0]
+    assert max(store.limits[1:6]) <= 4
+    assert max(store.limits[6:]) > 4
 
 
 values = st.lists(

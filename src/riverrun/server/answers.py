@@ -17,6 +17,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riverrun.base.errors import Fault, InputError, NotFound, RiverrunError
+from riverrun.server.bodies import UNREAD
 from riverrun.wire.problem import encode, problem_of
 
 Transport = Callable[[Receive, Send], Awaitable[None]]
@@ -120,9 +121,9 @@ def error_answer(error: RiverrunError, status: int | None = None, headers: Mappi
     return JsonAnswer(encode(told), told.status, {**told.headers, **(headers or {})})
 
 
-async def _ours(_: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, RiverrunError)
-    return error_answer(error)
+    return error_answer(error, headers={"connection": "close"} if request.scope.get(UNREAD) else None)
 
 
 async def _wrong_parameter(_: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from riverrun.face.compiled import CompiledGraph
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore
 from riverrun.server.answers import Unframed, answer_errors
+from riverrun.server.guard import Guard
 from riverrun.server.routes import Routes
 from riverrun.server.runtime import Runtime
 from riverrun.server.settings import DEFAULT_STORE, ServerSettings, load
@@ -38,6 +39,10 @@ def create_app(
         async with agents.state.riverrun:
             yield
 
+    Alone, it answers only to the names of this machine when it is reached over the loopback. Mounted, the host's names
+    are the host's business, unless `allowed_hosts` is set. Pages of other sites are refused in both cases, unless they
+    are in `allowed_origins`.
+
     Args:
         graphs: What can be run, by the name that requests use.
         store: Where runs live: `sqlite:///file`, `memory:`, or a store that stays the caller's to close.
@@ -54,7 +59,8 @@ def create_app(
         LoadError: E6002, a name leads to something that is no compiled graph.
     """
     plans = {name: _plan(name, graph) for name, graph in graphs.items()}
-    runtime = Runtime(plans, store, settings or load(), tenant_of=tenant_of)
+    settings = settings or load()
+    runtime = Runtime(plans, store, settings, tenant_of=tenant_of)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,6 +81,8 @@ def create_app(
     app.state.riverrun = runtime
     answer_errors(app)
     app.add_middleware(Unframed)
+    # Outermost: what it refuses reaches nothing else.
+    app.add_middleware(Guard, settings.allowed_hosts, settings.allowed_origins)
     Routes(runtime).add_to(app)
     return app
 

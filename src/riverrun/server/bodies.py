@@ -6,6 +6,7 @@ is worse than an error. It does not know routes.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -16,6 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 from riverrun.base.errors import InputError, NotFound
 from riverrun.base.ids import is_run_id
 from riverrun.log.store import RunKey
+
+# Of a scope: whether the body of the request is still under way.
+UNREAD = "riverrun.unread"
 
 _IDEM_KEY = re.compile(r"[!-~]{1,128}", re.ASCII)
 _PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
@@ -50,24 +54,25 @@ class StopRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
-_Body = TypeVar("_Body", StartRequest, StopRequest)
+Body = TypeVar("Body", StartRequest, StopRequest)
 
 
-async def read(request: Request, kind: type[_Body], limit_bytes: int) -> _Body:
+async def read(request: Request, kind: type[Body], limit_bytes: int, timeout: float = 30.0) -> Body:
     """Read and check the body of a request.
 
     Args:
         request: With a body that nobody has read yet.
         kind: What it should be.
         limit_bytes: A longer body is refused, without being read to its end.
+        timeout: Seconds that it may take to arrive.
 
     Returns:
         The body; all defaults when it is empty and `kind` needs nothing.
 
     Raises:
-        InputError: E2001 not JSON, E2002 a wrong field, E2003 over the limit.
+        InputError: E2001 not JSON or not complete in time, E2002 a wrong field, E2003 over the limit.
     """
-    data = await _bytes(request, limit_bytes)
+    data = await _bytes(request, limit_bytes, timeout)
     if not data and kind is StopRequest:
         return kind()
     # A page of another site may send any text without asking, but not this type: it would need our consent (CORS).
@@ -117,20 +122,26 @@ def run_key(tenant: str, run: str) -> RunKey:
     return RunKey(tenant, run)
 
 
-async def _bytes(request: Request, limit_bytes: int) -> bytes:
+async def _bytes(request: Request, limit_bytes: int, timeout: float) -> bytes:
     # The length that is announced is refused before a byte is read; a body that announces none is counted.
     announced = request.headers.get("content-length", "")
+    # What is refused before its end leaves the connection in the middle of a message.
+    request.scope[UNREAD] = True
     if announced.isdecimal() and (len(announced) > 15 or int(announced) > limit_bytes):
         raise _too_long(limit_bytes)
     parts, size = [], 0
     try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit_bytes:
-                raise _too_long(limit_bytes)
-            parts.append(part)
+        async with asyncio.timeout(timeout):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit_bytes:
+                    raise _too_long(limit_bytes)
+                parts.append(part)
+    except TimeoutError:
+        raise InputError("E2001", f"the body did not arrive within {timeout:g} s", where="body") from None
     except ClientDisconnect:
         raise InputError("E2001", "the body ended before its announced end", where="body") from None
+    request.scope[UNREAD] = False
     return b"".join(parts)
 
 

@@ -72,7 +72,7 @@ class Routes:
             StoreError: E4001 or E4002.
         """
         tenant = self._runtime.tenant(request.scope)
-        asked = await bodies.read(request, bodies.StartRequest, self._runtime.settings.max_body_bytes)
+        asked = await self._body(request, bodies.StartRequest)
         idem_key = bodies.idem_key(request)
         service = await self._runtime.service()
         row, _ = await service.start(
@@ -171,7 +171,7 @@ class Routes:
             StoreError: E4001 or E4002.
         """
         key = self._key(request, run)
-        asked = await bodies.read(request, bodies.StopRequest, self._runtime.settings.max_body_bytes)
+        asked = await self._body(request, bodies.StopRequest)
         service = await self._runtime.service()
         try:
             return JsonAnswer(pages.run(await service.stop(key, asked.reason)), 202)
@@ -220,6 +220,10 @@ class Routes:
         return WrittenHere(
             lambda receive, send: longpoll.answer(attached, pace, readers, receive, send, limit=limit, wait=wait)
         )
+
+    async def _body(self, request: Request, kind: type[bodies.Body]) -> bodies.Body:
+        settings = self._runtime.settings
+        return await bodies.read(request, kind, settings.max_body_bytes, settings.body_timeout)
 
     def _key(self, request: Request, run: str) -> RunKey:
         return bodies.run_key(self._runtime.tenant(request.scope), run)

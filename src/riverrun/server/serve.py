@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from riverrun.base.errors import InputError
+from riverrun.server.arrival import arrival
 from riverrun.server.runtime import Runtime
 
 _BACKLOG = 2048
@@ -47,9 +48,12 @@ class Server(uvicorn.Server):
         announce: Callable[[str], None] | None = None,
         shutdown_timeout: float = 5.0,
     ) -> None:
+        self._runtime: Runtime = app.state.riverrun
+        settings = self._runtime.settings
         super().__init__(
             uvicorn.Config(
                 app,
+                http=arrival(settings.head_timeout, settings.max_head_bytes),
                 lifespan="on",
                 ws="none",
                 log_config=None,  # a library does not set up logging; warnings and errors reach stderr all the same
@@ -59,7 +63,6 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=1,  # after `shutdown` has sent everybody away
             )
         )
-        self._runtime: Runtime = app.state.riverrun
         self._listener = listener
         self._announce = announce
         self._shutdown_timeout = shutdown_timeout

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from riverrun.base.errors import InputError
 from riverrun.runs.settings import RunSettings
@@ -19,6 +19,17 @@ DEFAULT_STORE = "sqlite:///riverrun.db"
 
 _Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=1)]
+
+
+def _names(given: Any) -> Any:
+    """Read a list as an environment variable has it: with commas."""
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+
+_Host = Annotated[str, Field(pattern=r"^(\*|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$")]
+_Origin = Annotated[str, Field(pattern=r"^https?://[^/?#@*\s]+$")]
+_Hosts = Annotated[tuple[_Host, ...], NoDecode, BeforeValidator(_names)]
+_Origins = Annotated[tuple[_Origin, ...], NoDecode, BeforeValidator(_names)]
 # Each default has one home, where the thing that it limits lives.
 _RUNS, _PACE = RunSettings(), Pace()
 
@@ -31,7 +42,14 @@ class ServerSettings(BaseSettings):
         port: Port to listen on; 0 for any free one.
         store: Where runs live: `sqlite:///file` or `memory:`.
         heartbeat_interval: Seconds of silence on a stream after which a heartbeat is sent.
+        allowed_hosts: Names that requests may come by beside `localhost`, `127.0.0.1` and `[::1]`, with any port; `*`
+            is any name. Empty, requests that do not arrive at the loopback, and those of a mounted program, are not
+            asked. With commas in the environment.
+        allowed_origins: Sites (`https://host:port`) whose pages may use the server beside those of the same host.
         max_body_bytes: Requests with a longer body are refused (E2003).
+        body_timeout: Seconds that a body may take to arrive.
+        max_head_bytes: How long the first line and the headers of a request may be.
+        head_timeout: Seconds that they may take to arrive.
         page_events: Events per read and write of one reader, at most.
         page_bytes: Bytes per write of one reader, at most, unless a single event is longer.
         lease_seconds: How long a run stays with a worker that has died.
@@ -48,7 +66,12 @@ class ServerSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     store: str = DEFAULT_STORE
     heartbeat_interval: _Seconds = _PACE.heartbeat_interval
+    allowed_hosts: _Hosts = ()
+    allowed_origins: _Origins = ()
     max_body_bytes: _Count = 1024 * 1024
+    body_timeout: _Seconds = 30.0
+    max_head_bytes: _Count = 64 * 1024
+    head_timeout: _Seconds = 10.0
     page_events: Annotated[int, Field(ge=1, le=10_000)] = _PACE.page_events
     page_bytes: _Count = _PACE.page_bytes
     lease_seconds: _Seconds = _RUNS.lease_seconds

@@ -1,41 +1,132 @@
-"""The form in which a batch of events lies in a store: their JSON, one line each, so that reading needs no decoding.
+"""The form in which a batch of events lies in a store.
 
-The first byte tells the form: `{` is this one. A later form must choose another first byte, and reads both.
+The first byte tells the form: `{` is the JSON of its events, one line each; 1 is the same with signs for phrases
+(`phrases`). The phrases stand in the batch itself, or in an earlier one of the same run, which it names. A later form
+must choose another first byte; every version reads all forms that were ever written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import repeat
+from typing import NamedTuple
+
+import msgspec
 
 from riverrun.base.errors import NodeError, StoreError
+from riverrun.events.codec import encode
+from riverrun.events.kinds import Event
 from riverrun.events.record import Record
+from riverrun.log.store import RunKey
+from riverrun.stores.phrases import Book, Books, Ends
+
+_FOLDED = b"\x01"
+_BEFORE = b"}\n"  # the end of a line before the first, so that this one begins like all others
 
 
-def pack(lines: list[bytes]) -> bytes:
-    """Make the body of a batch.
+class _Folded(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A batch with signs.
+
+    Attributes:
+        book: Its phrases, or the seq of the last event of the batch that has them.
+        text: Its lines.
+        ends: What the phrases end with in this batch.
+    """
+
+    book: tuple[bytes, ...] | int
+    text: bytes
+    ends: list[bytes]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Folded)
+
+BookAt = Callable[[int], Book]  # gives the book of the batch that ends at a seq
+
+
+class Packed(NamedTuple):
+    """A batch that is ready to be written.
+
+    Attributes:
+        lines: The JSON of its events.
+        text: What its body is made of.
+        book: For the signs in the text; None when there are none.
+        ends: What its phrases end with in the text.
+    """
+
+    lines: list[bytes]
+    text: bytes
+    book: Book | None = None
+    ends: Ends = ()
+
+    def body(self, known_at: int | None = None) -> bytes:
+        """Give what is stored.
+
+        Args:
+            known_at: seq of the last event of an earlier batch of the run whose body has this very book, if one has.
+        """
+        if self.book is None:
+            return self.text
+        book = self.book.phrases if known_at is None else known_at
+        return _FOLDED + _encoder.encode(_Folded(book, self.text, list(self.ends)))
+
+
+def pack(key: RunKey, events: Sequence[Event], books: Books) -> Packed:
+    """Make a batch ready to be written.
 
     Args:
-        lines: JSON of its events, in order.
+        key: Which run.
+        events: In order.
+        books: Where the book of the run is kept.
 
     Returns:
-        What is stored.
+        The batch.
 
     Raises:
-        NodeError: E3008, there is a line break in one of them; only JSON that was made elsewhere can have it.
+        NodeError: E3008, an event is not JSON, or has a line break in it; only JSON that was made elsewhere can.
     """
-    body = b"\n".join(lines)
-    if body.count(b"\n") != len(lines) - 1 and lines:
+    lines = [encode(event) for event in events]
+    text = b"\n".join(lines)
+    if (text.count(b"\n") != len(lines) - 1 and lines) or b"\r" in text:
         raise NodeError("E3008", "a value holds JSON text of its own with a line break in it")
-    return body
+    try:
+        book = books.book(key, events)
+        if book is not None:
+            ends = book.ends(events)
+            folded = book.fold(_BEFORE + text, ends)
+            if folded is not None:
+                return Packed(lines, folded, book, ends)
+    except (TypeError, ValueError, OverflowError):
+        pass  # a field of another type than it should be: JSON all the same, but nothing to look for phrases in
+    return Packed(lines, text)
 
 
-def unpack(first_seq: int, last_seq: int, body: bytes) -> list[Record]:
+def book_of(body: bytes) -> Book:
+    """Give the book that stands in a batch.
+
+    Args:
+        body: Of the batch.
+
+    Returns:
+        The book.
+
+    Raises:
+        ValueError: There is none.
+    """
+    folded = _parse(body)
+    if isinstance(folded.book, int):
+        raise ValueError("the phrases are elsewhere")  # noqa: TRY004 of the right type, without what is sought
+    return Book(folded.book)
+
+
+def unpack(first_seq: int, last_seq: int, body: bytes, book_at: BookAt) -> list[Record]:
     """Take a batch apart.
 
     Args:
         first_seq: seq of its first event.
         last_seq: seq of its last event.
-        body: As `pack` made it.
+        body: As `Packed` made it.
+        book_at: Gives the book of another batch of the run; raises ValueError when there is none.
 
     Returns:
         Its records, with their JSON at hand.
@@ -43,9 +134,33 @@ def unpack(first_seq: int, last_seq: int, body: bytes) -> list[Record]:
     Raises:
         StoreError: E4003, it does not hold what its row says: something else wrote to the file.
     """
-    lines = body.split(b"\n")
-    # A carriage return never stands in our JSON; let through, it would be a line break to a reader of SSE.
-    if len(lines) != last_seq - first_seq + 1 or body[:1] != b"{" or b"\r" in body:
+    try:
+        lines = _unfold(_parse(body), book_at) if body[:1] == _FOLDED else _checked(body).split(b"\n")
+    except ValueError:
+        lines = []
+    if not lines or len(lines) != last_seq - first_seq + 1 or lines[0][:1] != b"{":
         what = f"the batch {first_seq}..{last_seq} does not hold these events"
         raise StoreError("E4003", what, mend="Restore the file from a copy; other runs in it can still be read.")
     return list(map(Record, range(first_seq, last_seq + 1), repeat(None), lines))
+
+
+def _parse(body: bytes) -> _Folded:
+    try:
+        return _decoder.decode(memoryview(body)[len(_FOLDED) :])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _unfold(folded: _Folded, book_at: BookAt) -> list[bytes]:
+    book = Book(folded.book) if not isinstance(folded.book, int) else book_at(folded.book)
+    before, *lines = book.unfold(_checked(folded.text), folded.ends).split(b"\n")
+    if before != _BEFORE[:-1]:
+        raise ValueError("it does not begin with a line")
+    return lines
+
+
+def _checked(text: bytes) -> bytes:
+    # A carriage return never stands in our JSON; let through, it would be a line break to a reader of SSE.
+    if b"\r" in text:
+        raise ValueError("a carriage return")
+    return text

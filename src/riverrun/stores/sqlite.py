@@ -16,7 +16,8 @@ from riverrun.base.errors import InputError, NotFound
 from riverrun.events.kinds import Event, RunStarted
 from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow
 from riverrun.stores import sqlite_verbs as verbs
-from riverrun.stores.sqlite_append import Append, append_all
+from riverrun.stores.phrases import Books
+from riverrun.stores.sqlite_append import Append, Appender
 from riverrun.stores.sqlite_file import open_file
 from riverrun.stores.sqlite_readers import Readers
 from riverrun.stores.sqlite_rows import list_rows, read_page
@@ -42,9 +43,10 @@ class SqliteStore:
         self.path = str(path)
         db = open_file(self.path)
         self._tails = Tails()
+        self._books = Books()
         self._readers = Readers(self.path)
         wal = WalKeeper(db, self._readers.beside)
-        self._writer = Writer(db, self.path, clock or SystemClock(), self._tails, append_all, wal)
+        self._writer = Writer(db, self.path, clock or SystemClock(), self._tails, Appender(db), wal)
         self._tails.call = self._writer.look
 
     async def create(
@@ -91,7 +93,7 @@ class SqliteStore:
             StoreError: E4002, the outcome is unknown.
         """
         self._check(key)
-        return await self._writer.write(Append(key, epoch, expected_seq, events, _ms(lease_seconds)))
+        return await self._writer.write(Append(key, epoch, expected_seq, events, _ms(lease_seconds), self._books))
 
     def renew(self, worker: str, held: list[Held], lease_seconds: float) -> Renewal:  # noqa: ARG002 an epoch has one worker
         """Renew leases and fetch controls, as `LogStore.renew` says. Blocks; not for an event loop's thread.

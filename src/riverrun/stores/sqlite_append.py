@@ -8,12 +8,12 @@ import apsw
 import msgspec
 
 from riverrun.base.errors import NotFound, RiverrunError
-from riverrun.events.codec import encode
 from riverrun.events.kinds import Event
 from riverrun.events.record import Record
 from riverrun.log.log import check_append, ending_of, status_after
 from riverrun.log.store import RunKey
 from riverrun.stores.batch import pack
+from riverrun.stores.phrases import Book, Books
 from riverrun.stores.sqlite_file import place
 from riverrun.stores.sqlite_rows import State, states
 from riverrun.stores.sqlite_writer import Done, Request
@@ -40,14 +40,16 @@ class Append(Request[int]):
         expected_seq: The head as the owner knows it.
         events: What to append; encoded here, so that what is not JSON is refused before anything is written.
         lease_ms: How long the renewed lease lasts.
+        books: Of the store.
     """
 
-    __slots__ = ("body", "epoch", "events", "expected_seq", "key", "lease_ms", "lines")
+    __slots__ = ("epoch", "events", "expected_seq", "key", "lease_ms", "packed")
 
-    def __init__(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_ms: int) -> None:
-        self.lines = [encode(event) for event in events]
-        self.body = pack(self.lines)
-        super().__init__(_alone, keys=(key,), size_bytes=len(self.body))
+    def __init__(
+        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_ms: int, books: Books
+    ) -> None:
+        self.packed = pack(key, events, books)
+        super().__init__(_alone, keys=(key,), size_bytes=len(self.packed.text))
         self.key = key
         self.epoch = epoch
         self.expected_seq = expected_seq
@@ -68,51 +70,77 @@ class Append(Request[int]):
         check_append(state.epoch, state.head, state.status, self.epoch, self.expected_seq, self.events)
         last = self.events[-1]
         after = state._replace(head=last.seq, status=status_after(last))
-        records = list(map(Record, range(state.head + 1, last.seq + 1), self.events, self.lines))
+        records = list(map(Record, range(state.head + 1, last.seq + 1), self.events, self.packed.lines))
         change = Change(self.key, after.epoch, after.status, after.log, after.floor, after.head, records)
         self.done = Done(after.head, (change,))
         return after
 
 
-def append_all(db: apsw.Connection, now_ms: int, group: list[Request[Any]]) -> list[Request[Any]]:
-    """Carry out all appends of a group, each by the rules.
+class Appender:
+    """Carries out all appends of a group, each by the rules (`sqlite_writer.Bulk`).
+
+    It knows which phrases the batches of a run have last brought along, so that the next ones only name the place. That
+    must never be a place that is not there: what a transaction wrote is forgotten with it.
 
     Args:
-        db: The writer's connection, in its transaction.
-        now_ms: Time of the store, in milliseconds since the Unix epoch.
-        group: Requests of all kinds.
-
-    Returns:
-        Those that are not appends, still to be done.
+        db: The writer's connection.
+        limit: For how many runs it knows that.
     """
-    appends = [request for request in group if isinstance(request, Append)]
-    if not appends:
-        return group
-    now = states(db, list({append.key: None for append in appends}))
-    batches, rows, bodies, offset = [], {}, [], 1
-    for append in appends:
-        try:
-            before = now.get(append.key)
-            now[append.key] = state = append.judge(before)
-        except RiverrunError as error:
-            append.error = error
-            continue
-        last, length = append.events[-1], len(append.body)
-        ending = ending_of(last)
-        batches.append((place(state.id, state.head), append.expected_seq + 1, state.epoch, offset, length))
-        rows[state.id] = (
-            state.id,
-            state.head,
-            state.status,
-            None if ending is None else ending.value,
-            now_ms + append.lease_ms,
-        )
-        bodies.append(append.body)
-        offset += length
-    if batches:
-        db.execute(_INSERT, (msgspec.json.encode(batches).decode(), b"".join(bodies)))
-        db.execute(_UPDATE, (msgspec.json.encode(list(rows.values())).decode(), now_ms))
-    return [request for request in group if not isinstance(request, Append)]
+
+    def __init__(self, db: apsw.Connection, limit: int = 4096) -> None:
+        self._limit = limit
+        self._known: dict[int, tuple[Book, int]] = {}
+        db.set_rollback_hook(self._known.clear)
+
+    def __call__(self, db: apsw.Connection, now_ms: int, group: list[Request[Any]]) -> list[Request[Any]]:
+        """Carry out the appends.
+
+        Args:
+            db: The writer's connection, in its transaction.
+            now_ms: Time of the store, in milliseconds since the Unix epoch.
+            group: Requests of all kinds.
+
+        Returns:
+            Those that are not appends, still to be done.
+        """
+        appends = [request for request in group if isinstance(request, Append)]
+        if not appends:
+            return group
+        now = states(db, list({append.key: None for append in appends}))
+        batches, rows, bodies, offset = [], {}, [], 1
+        for append in appends:
+            try:
+                before = now.get(append.key)
+                now[append.key] = state = append.judge(before)
+            except RiverrunError as error:
+                append.error = error
+                continue
+            ending, body = ending_of(append.events[-1]), self._body(append, state)
+            batches.append((place(state.id, state.head), append.expected_seq + 1, state.epoch, offset, len(body)))
+            rows[state.id] = (
+                state.id,
+                state.head,
+                state.status,
+                None if ending is None else ending.value,
+                now_ms + append.lease_ms,
+            )
+            bodies.append(body)
+            offset += len(body)
+        if batches:
+            db.execute(_INSERT, (msgspec.json.encode(batches).decode(), b"".join(bodies)))
+            db.execute(_UPDATE, (msgspec.json.encode(list(rows.values())).decode(), now_ms))
+        return [request for request in group if not isinstance(request, Append)]
+
+    def _body(self, append: Append, state: State) -> bytes:
+        book = append.packed.book
+        if book is None:
+            return append.packed.text
+        known, seq = self._known.pop(state.id, (None, 0))
+        known_at = seq if known is book else None
+        self._known[state.id] = (book, state.head if known_at is None else known_at)
+        while len(self._known) > self._limit:
+            del self._known[next(iter(self._known))]
+        return append.packed.body(known_at)
 
 
 def _alone(_db: apsw.Connection, _now_ms: int) -> Done[int]:

@@ -15,8 +15,9 @@ import msgspec
 from riverrun.base.errors import NotFound, StoreError
 from riverrun.log.log import check_place
 from riverrun.log.store import Page, RunFilter, RunKey, RunRow, Status
-from riverrun.stores.batch import unpack
-from riverrun.stores.sqlite_file import SEQ_BITS, SEQ_MASK
+from riverrun.stores.batch import book_of, unpack
+from riverrun.stores.phrases import Book
+from riverrun.stores.sqlite_file import SEQ_BITS, SEQ_MASK, rows
 
 ROW = "tenant, run, graph, thread, log, status, ending, epoch, head, created_ms, updated_ms, worker, lease_until_ms, id"
 
@@ -27,12 +28,14 @@ FROM json_each(?) AS k CROSS JOIN run AS r ON r.tenant = k.value ->> 0 AND r.run
 """
 
 _PAGE = f"""
-SELECT r.head, r.epoch, r.status, r.log, r.floor, b.place & {SEQ_MASK}, b.first_seq, b.body
+SELECT r.head, r.epoch, r.status, r.log, r.floor, b.place, b.first_seq, b.body
 FROM run AS r LEFT JOIN batch AS b
   ON b.place > (r.id << {SEQ_BITS}) + ?3 AND b.place <= (r.id << {SEQ_BITS}) + r.head
 WHERE r.tenant = ?1 AND r.run = ?2
 ORDER BY b.place
 """  # noqa: S608 two integers of ours
+
+_BODY = "SELECT body FROM batch WHERE place = ?"
 
 _LIST = f"""
 SELECT {ROW} FROM run
@@ -109,14 +112,17 @@ def read_page(db: apsw.Connection, key: RunKey, after: int, limit: int) -> Page:
     """
     cursor = db.execute(_PAGE, (*key, max(after, 0)))
     page: Page | None = None
+    book_at = _Shelf(db)
     try:
-        for head, epoch, status, log, floor, last_seq, first_seq, body in cursor:
+        for head, epoch, status, log, floor, last, first_seq, body in cursor:
             if page is None:
                 check_place(after, head, floor)
                 page = Page([], head, epoch, status, log, floor)
             if body is None or len(page.records) >= limit:
                 break
-            records = unpack(first_seq, last_seq, body)
+            last_seq = last & SEQ_MASK
+            book_at.run = last - last_seq
+            records = unpack(first_seq, last_seq, body, book_at)
             place = page.records[-1].seq if page.records else after
             if not first_seq <= place + 1 <= last_seq:
                 raise StoreError("E4003", f"the log of run {key.run} has a hole after {place}")
@@ -129,6 +135,32 @@ def read_page(db: apsw.Connection, key: RunKey, after: int, limit: int) -> Page:
         raise StoreError("E4003", f"the log of run {key.run} has a hole after {after}")
     del page.records[max(limit, 0) :]
     return page
+
+
+class _Shelf:
+    """The books that the batches of one run refer to, each read once, of the same moment as the batches.
+
+    Args:
+        db: The connection that reads the batches.
+
+    Attributes:
+        run: Place of the run: what its batches have in common.
+    """
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._books: dict[int, Book] = {}
+        self.run = 0
+
+    def __call__(self, seq: int) -> Book:
+        book = self._books.get(seq)
+        if book is None:
+            # Beyond the mask it would be a place of another run.
+            found = rows(self._db, _BODY, (self.run + seq,)) if 0 <= seq <= SEQ_MASK else []
+            if not found:
+                raise ValueError("there is no batch with these phrases")
+            book = self._books[seq] = book_of(found[0][0])
+        return book
 
 
 def list_rows(db: apsw.Connection, tenant: str, choice: RunFilter) -> list[RunRow]:

@@ -17,7 +17,6 @@ from riverrun.events.kinds import RunStarted, RunTakenOver
 from riverrun.events.record import Record
 from riverrun.log.log import check_repeat
 from riverrun.log.store import Control, Created, Held, Renewal, RunKey, RunRow
-from riverrun.stores.batch import pack
 from riverrun.stores.sqlite_file import SEQ_MASK, place, rows
 from riverrun.stores.sqlite_rows import ROW, row_of, states
 from riverrun.stores.sqlite_writer import Done
@@ -72,7 +71,7 @@ def create(
         )
         (inserted,) = rows(db, _INSERT_RUN, values)
         row, run_id = row_of(inserted), inserted[-1]
-        db.execute(_INSERT_BATCH, (place(run_id, 1), 1, row.epoch, pack([line])))
+        db.execute(_INSERT_BATCH, (place(run_id, 1), 1, row.epoch, line))
         return Done(Created(row, fresh=True), (_change(row, [Record(1, started, line)]),) if owned else ())
 
     return work
@@ -94,7 +93,7 @@ def claim(
             if row.epoch > 1:
                 event = RunTakenOver(seq=row.head, ts=now_ms, run=row.key.run, epoch=row.epoch, worker=worker)
                 records = [Record(event.seq, event, encode(event))]
-                db.execute(_INSERT_BATCH, (place(run_id, row.head), row.head, row.epoch, pack([records[0].data])))
+                db.execute(_INSERT_BATCH, (place(run_id, row.head), row.head, row.epoch, records[0].data))
             taken.append(row)
             changes.append(_change(row, records))
         return Done(taken, changes)

@@ -58,10 +58,13 @@ async def stream(
     async with readers.connection(receive) as connection:
         await send({"type": "http.response.start", "status": status, "headers": [*HEADERS, *headers]})
         # The opening goes out with the first page, in one write, and at once also when the log is quiet.
-        ended = await _write(attached.page, sse.opening(attached.page.log, attached.after), pace, connection, send)
+        opening = sse.opening(attached.page.log, attached.after)
+        page, limit = _fitting(attached.page, pace.page_events, pace)
+        attached = attached._replace(page=page)
+        ended = await _write(page, opening, connection, send)
         attached = attached.past()
         if not ended and connection.close is None:
-            ended = await _follow(attached, pace, connection, send)
+            ended = await _follow(attached, limit, pace, connection, send)
     if ended or connection.close is Close.DETACHED:
         return
     if connection.close is None:
@@ -69,28 +72,43 @@ async def stream(
     await send({"type": "http.response.body", "body": sse.close("shutdown"), "more_body": False})
 
 
-async def _follow(attached: Attached, pace: Pace, connection: Connection, send: Send) -> bool:
+async def _follow(attached: Attached, limit: int, pace: Pace, connection: Connection, send: Send) -> bool:
     """Write page after page until the log ends or the connection is to close; say whether the log ended."""
-    ended = False
-    async with attached.onward(limit=pace.page_events, idle_interval=pace.heartbeat_interval) as pages:
-        async for page in pages:
-            if page is None:
-                await _put(sse.HEARTBEAT, connection, send, more=True)
-            else:
-                ended = await _write(page, b"", pace, connection, send)
-            if ended or connection.close is not None:
-                break
-    return ended
+    while connection.close is None:
+        # While the reader takes a page, only what is written of it is held: not the reading, nor what was too much.
+        async with attached.onward(limit=limit, idle_interval=pace.heartbeat_interval) as pages:
+            try:
+                whole = await anext(pages)
+            except StopAsyncIteration:
+                return False
+        if whole is None:
+            await _put(sse.HEARTBEAT, connection, send, more=True)
+            continue
+        page, limit = _fitting(whole, limit, pace)
+        del whole
+        if await _write(page, b"", connection, send):
+            return True
+        attached = attached._replace(page=page).past()
+    return False
 
 
-async def _write(page: Page, opening: bytes, pace: Pace, connection: Connection, send: Send) -> bool:
-    """Write a page, in one go where it is short; say whether it held the terminal event."""
-    ended, final = is_last(page), page.records[-1:]
-    for records in portions(page.records, pace.page_bytes):
-        more = not ended or records[-1:] != final
-        await _put(opening + sse.encode(page.log, records), connection, send, more=more)
-        opening = b""
-    if not ended and len(page.records) >= pace.page_events:
+def _fitting(page: Page, limit: int, pace: Pace) -> tuple[Page, int]:
+    """Keep of a page what may be written at once, and say how many events to read next: so little is read twice."""
+    if not page.records:
+        return page, limit
+    records = next(portions(page.records, pace.page_bytes))
+    if len(records) < len(page.records):
+        return page._replace(records=records), len(records)
+    if len(records) < limit or 2 * sum(len(record.data) for record in records) > pace.page_bytes:
+        return page, limit
+    return page, min(2 * limit, pace.page_events)
+
+
+async def _write(page: Page, opening: bytes, connection: Connection, send: Send) -> bool:
+    """Write a page in one go; say whether it held the terminal event."""
+    ended = is_last(page)
+    await _put(opening + sse.encode(page.log, page.records), connection, send, more=not ended)
+    if not ended and page.records and page.records[-1].seq < page.head:
         # Behind: neither a store in memory nor an empty socket makes this task wait, so others get their turn here.
         await asyncio.sleep(0)
     return ended

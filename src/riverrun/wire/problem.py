@@ -40,6 +40,7 @@ class Answer(NamedTuple):
 ANSWERS: dict[str, Answer] = {
     "E2001": Answer(400, InputError),
     "E2007": Answer(400, CursorError),
+    "E2014": Answer(403, InputError),
     "E2004": Answer(404, NotFound),
     "E2005": Answer(404, NotFound),
     "E2011": Answer(404, NotFound),  # 405 where the path exists, but not for this method
