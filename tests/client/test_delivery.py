@@ -154,7 +154,6 @@ async def test_a_proxy_that_holds_live_streams_back_is_polled_through(served, ru
     assert State.LIVE in states
 
 
-@pytest.mark.xfail(strict=True, reason="only a stream that was granted can be barren, so this reader never polls")
 async def test_a_proxy_that_holds_even_the_head_back_is_polled_through(served):
     run, states = served.start("wait"), []
     pace = Pace(first_delay=0.01, longest_delay=0.02, first_byte_timeout=0.05)
@@ -167,7 +166,7 @@ async def test_a_proxy_that_holds_even_the_head_back_is_polled_through(served):
         events = client.run(run).events(on_change=changed)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(collect(events), 0.6)
-        assert proxy.statistics()["connections"] > 4
+        assert proxy.statistics()["connections"] >= 4  # three streams without a head, then a poll
     await asyncio.to_thread(served.http.post, f"/v1/runs/{run}/stop")
     assert State.POLLING in states
 

@@ -39,7 +39,15 @@ def test_it_writes_its_updates_then_its_streams():
     one.open_fold(None, SCHEMA).add("only told")
     one.updates.append({"l": [1]})
     assert ({"l": [1]}, {"t": "x"}) == one.writes
-    assert {"writes": ({"l": [1]},), "folds": {"t": "text"}, "goto": None} == one.outcome
+    told = one.completed(7, 8, "r")
+    assert (7, 8, "r", ({"l": [1]},), {"t": "text"}, None) == (
+        told.seq,
+        told.ts,
+        told.run,
+        told.writes,
+        told.folds,
+        told.goto,
+    )
     assert ("a:1/t", "a:1") == one.heard
 
 
@@ -66,11 +74,12 @@ def test_start_tells_only_where_it_led():
     one = step(FIRST, node=False)
     one.updates.append({"t": "input"})
     one.goto = ("a",)
-    assert {"goto": ("a",)} == one.outcome
+    told = one.completed(7, 8, "r")
+    assert ((), {}, ("a",)) == (told.writes, told.folds, told.goto)
     assert ("__start__", None) == (one.label["node"], one.label["agent"])
 
 
 def test_it_comes_after_the_executions_that_triggered_it_but_start():
     one = step()
     one.live.parents = ((ORIGIN, 0), (Moment("b:2", (), {}, (), ORIGIN), 1))
-    assert ("b:2",) == one.after
+    assert ("b:2",) == one.began(7, 8, "r").after

@@ -136,6 +136,7 @@ def test_importing_riverrun_loads_only_the_standard_library_and_the_codec():
     assert set() == {f"riverrun.{room}" for room in HEAVY_ROOMS} & loaded
 
 
+@pytest.mark.slow
 def test_importing_riverrun_takes_less_than_60_ms_above_a_bare_python(compiled):
     """The one timing that is a law of the house (all other figures live in bench/).
 

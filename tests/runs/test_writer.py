@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from riverrun.base.clock import ManualClock
 from riverrun.base.errors import Fenced, HeadMoved, NodeError, RiverrunError
-from riverrun.events.kinds import ErrorInfo, NodeChunk
+from riverrun.events.kinds import ErrorInfo, NodeChunk, NodeCompleted, RunStopped
 from riverrun.graph.replay import replay
 from riverrun.log.limits import Limits
 from riverrun.log.store import RunKey
 from riverrun.runs import writer as writer_file
-from riverrun.runs.writer import Writer, weight
+from riverrun.runs.writer import Writer, in_one_piece, weight
 from riverrun.stores.memory import MemoryStore
 from tests.graph.play import RUN, run_started
 from tests.runs.plans import plan
@@ -96,6 +96,32 @@ async def test_what_is_said_while_an_append_is_in_flight_goes_with_the_next_one_
     await task
     assert [1, 1, 8, 2] == desk.store.appends
     assert ["first", *"abcdefgh"] == await desk.words()
+
+
+async def test_what_is_too_much_for_one_row_goes_in_pieces(monkeypatch):
+    monkeypatch.setattr(writer_file, "_PIECE_EVENTS", 3)
+    desk = await Desk(WaitingStore()).open()
+    task = asyncio.create_task(desk.writer.run())
+    await turns()
+    desk.store.gate.clear()
+    desk.say("first")
+    await turns()
+    desk.say(*"abcdefgh")
+    await turns()
+    desk.store.gate.set()
+    await turns()
+    assert [1, 1, 3, 3, 2] == desk.store.appends
+    desk.finish()
+    await task
+    assert ["first", *"abcdefgh"] == await desk.words()
+
+
+@pytest.mark.parametrize(("chunks", "completed", "count"), [(2, 4, 2), (5, 1, 3), (0, 6, 7), (3, 0, 3), (1, 1, 3)])
+def test_what_stands_before_the_end_is_never_torn_from_it(monkeypatch, chunks, completed, count):
+    monkeypatch.setattr(writer_file, "_PIECE_EVENTS", 3)
+    said = [NodeChunk(seq=1, ts=1, run=RUN, node="a", exec="a:1", message="m", value="x")] * chunks
+    done = [NodeCompleted(seq=1, ts=1, run=RUN, node="a", exec="a:1")] * completed
+    assert count == in_one_piece([*said, *done, RunStopped(seq=1, ts=1, run=RUN)])
 
 
 async def test_the_first_word_after_a_silence_goes_at_once():

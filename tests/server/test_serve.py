@@ -56,6 +56,7 @@ def test_a_shutdown_answers_a_poll_that_waits():
             assert b'"events":[]' in b"".join(iter(lambda: link.recv(65536), b""))
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_nothing_is_cut_off_in_time():
     with serving(shutdown_timeout=0.5) as served:
         run = served.start(count=1000, text="x" * 10_000)

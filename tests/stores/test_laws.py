@@ -20,6 +20,7 @@ def test_the_memory_store_obeys_the_laws():
     check_store(MemoryStore)
 
 
+@pytest.mark.slow
 def test_the_sqlite_store_obeys_the_laws(tmp_path):
     numbers = count()
 

@@ -128,6 +128,7 @@ def test_what_is_known_of_runs_is_bounded(db):
     assert 3 == len(read_page(db, key_of(1), 0, 10).records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("each", "limit"), [(100, 40), (10, 40), (1, 70)])
 def test_a_chunk_of_four_characters_takes_few_bytes_of_the_file(db, each, limit):
     books, appender, key, count = Books(), Appender(db), key_of(1), 4000

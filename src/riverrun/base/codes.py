@@ -279,6 +279,11 @@ CODES: dict[str, Code] = {
         "An event does not continue the sequence.",
         "The client reads again from its last event.",
     ),
+    "E5005": Code(
+        "no answer in time",
+        "The address was asked, and nothing came back within the time-out.",
+        "Check that the server is not overloaded and that no proxy holds its answers back.",
+    ),
     # E6: command line and set-up
     "E6001": Code(
         "module does not import",

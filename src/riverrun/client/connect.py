@@ -152,7 +152,7 @@ class Connect:
             The answer.
 
         Raises:
-            ConnectionFault: E5001, there was none; it may be tried again.
+            ConnectionFault: E5001 or E5005, there was none; it may be tried again.
             ProtocolFault: E5003, it cannot be taken.
         """
         sent = {"accept": "application/json", **(headers or {})}
@@ -189,7 +189,7 @@ class Connect:
             The answer.
 
         Raises:
-            ConnectionFault: E5001, there was none; it may be tried again.
+            ConnectionFault: E5001 or E5005, there was none; it may be tried again.
             ProtocolFault: E5003, it is something else.
             RiverrunError: What the server said instead.
         """
@@ -209,7 +209,7 @@ class Connect:
             The stream; the problem when it was not granted; None when the run has ended and was read to its end.
 
         Raises:
-            ConnectionFault: E5001, there was no answer; it may be tried again.
+            ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
             ProtocolFault: E5003, the answer is not a stream.
         """
         # identity: a body that is compressed on the way arrives in lumps.
@@ -248,7 +248,7 @@ class Connect:
             The page; the problem when it was not granted; None as in `open_stream`.
 
         Raises:
-            ConnectionFault: E5001, there was no answer; it may be tried again.
+            ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
             ProtocolFault: E5003, the answer is not a page.
         """
         params = {"after": cursor, "wait": f"{POLL_WAIT:g}", "limit": str(POLL_LIMIT)}
@@ -263,7 +263,7 @@ class Connect:
         try:
             yield
         except (httpx.TimeoutException, TimeoutError):
-            raise ConnectionFault("E5001", f"no answer within {self._timeout:g} s", where=self.url) from None
+            raise ConnectionFault("E5005", f"no answer within {self._timeout:g} s", where=self.url) from None
         except httpx.DecodingError as error:
             raise ProtocolFault("E5003", f"the answer cannot be decoded: {error}", where=self.url) from None
         except (httpx.RequestError, httpx.StreamError) as error:

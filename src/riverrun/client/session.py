@@ -52,7 +52,7 @@ class Move(Enum):
 _TRYING = {
     Move.OPENED: frozenset({State.LIVE}),
     Move.DRAINED: frozenset({State.ENDED}),
-    Move.CLOSED: frozenset({State.RECONNECTING, State.ENDED}),
+    Move.CLOSED: frozenset({State.RECONNECTING, State.POLLING, State.ENDED}),
     Move.PROBLEM: frozenset({State.RECONNECTING, State.ENDED}),
     Move.DETACHED: frozenset({State.ENDED}),
 }
@@ -381,6 +381,8 @@ def _again(
 
 
 def _was_barren(session: Session, how: Close, now: float) -> bool:
+    if session.state in (State.CONNECTING, State.RECONNECTING):
+        return how is Close.SILENT  # asked, and not even a head came: a proxy may be holding all of it back
     if session.state is not State.LIVE or how is Close.ROTATED or session.heard:
         return False
     return not session.touched or now - session.since < session.pace.barren_seconds

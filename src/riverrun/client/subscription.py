@@ -189,8 +189,7 @@ class Subscription:
                 return self._session.problem(outcome.status, now, dice, outcome.retry_after)
             case RiverrunError():
                 self._fault = outcome
-                how = Close.REFUSED if isinstance(outcome, ProtocolFault) else Close.NETWORK
-                return self._session.closed(how, now, dice)
+                return self._session.closed(_close_of(outcome), now, dice)
             case Close():
                 return self._session.closed(outcome, now, dice)
 
@@ -238,3 +237,9 @@ def _words(session: Session, action: Action) -> str:
     if action.do in {Do.CONNECT, Do.POLL} and close:
         return f"{close}; next try in {action.delay:.1f} s" if action.delay else f"{close}; trying again"
     return close if session.state is State.ENDED else ""
+
+
+def _close_of(fault: RiverrunError) -> Close:
+    if isinstance(fault, ProtocolFault):
+        return Close.REFUSED
+    return Close.SILENT if fault.code == "E5005" else Close.NETWORK

@@ -22,6 +22,7 @@ from riverrun.stores.memory import MemoryStore
 
 _log = logging.getLogger("riverrun.runs")
 _PAGE = 1000
+_TRIM = 64  # events that are forgotten in one go
 _ALL = RunFilter()
 
 # asyncio keeps only weak references to tasks; a run that nobody waits for must live all the same.
@@ -83,6 +84,7 @@ class Run:
         Yields:
             Lists of events, never empty.
         """
+        trimmed = 0
         async with aclosing(follow(self._store, self._row.key, 0, limit=_PAGE)) as pages:
             async for page in pages:
                 if page is None:
@@ -91,7 +93,8 @@ class Run:
                 yield events
                 last = events[-1]
                 self._writer.consumed(last.seq)
-                if not last.terminal:
+                if not last.terminal and last.seq - trimmed >= _TRIM:
+                    trimmed = last.seq
                     self._store.trim(self._row.key, last.seq)
 
     async def stop(self, reason: str = "") -> None:

@@ -116,7 +116,8 @@ class Course:
         if not self._schedule and not self._leaves:
             moment.forget()  # nothing else is alive: a loop of a million steps keeps one moment, not a million
         source, when = step.live.number, step.live.when
-        targets = dict.fromkeys((*self._plan.targets.get(step.name, ()), *(step.goto or ())))
+        plain = self._plan.targets.get(step.name, ())
+        targets = dict.fromkeys((*plain, *step.goto)) if step.goto else plain
         if END in targets or not targets:
             self._leaves = (*self._leaves, (moment, 0))
         for edge, target in enumerate(targets):

@@ -71,7 +71,8 @@ class Schedule:
             self._live[live] = None
             self._counts[number] = self._counts.get(number, 0) + 1
             self._mask |= 1 << number
-        if all(parent is not known for known, _ in live.parents):
+            live.parents = ((parent, edge),)
+        elif live.parents[-1][0] is not parent:  # the edges that leave one execution come one after another
             live.parents = (*live.parents, (parent, edge))
 
     def end(self, live: Live) -> None:
@@ -87,7 +88,8 @@ class Schedule:
         if not self._waiting:
             return []
         ready = [live for live in self._waiting.values() if self._may_begin(live)]
-        ready += self._mutually_blocked(ready)
+        if len(ready) < len(self._waiting):
+            ready += self._mutually_blocked(ready)
         for live in ready:
             del self._waiting[live.number, live.when]
             live.running = True

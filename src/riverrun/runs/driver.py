@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from riverrun.base.clock import Clock
@@ -269,7 +270,7 @@ class Driver:
             exec_id=exec_id,
             attempt=order.attempt,
             remaining_steps=self.machine.remaining,
-            emit=lambda name, value: self._emit(exec_id, name, value),
+            emit=partial(self._emit, exec_id),
             strict=self._strict,
         )
 
