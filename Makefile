@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 FILES  ?=
+ARGS   ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := -m pip install -qq --disable-pip-version-check --no-input
@@ -24,7 +25,7 @@ test: $(VENV)/.ready  ## Run all tests.
 check: format-check lint types contract fast  ## Run every gate: format, lint, types, import contract, fast tests.
 
 fast: $(VENV)/.ready  ## Run the fast tests only (under 30 seconds).
-	@$(BIN)/python -m pytest -m "not slow" -q
+	@$(BIN)/python -m pytest -m "not slow" -q -n 2
 
 format-check: $(VENV)/.ready  ## Say which files are not formatted.
 	@$(BIN)/ruff format --check --quiet . || { echo "format: the files above differ; run: make format" >&2; \
@@ -46,8 +47,8 @@ contract: $(VENV)/.ready  ## Check that rooms import only downwards and pure roo
 format: $(VENV)/.ready  ## Format the tree and mend what ruff can mend by itself.
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
 
-bench: .venv-bench/.ready  ## Measure Riverrun beside its peers; prints JSON lines.
-	@.venv-bench/bin/python -m bench
+bench: .venv-bench/.ready  ## Measure Riverrun beside its peers: make bench ARGS="--quick chain"; prints JSON lines.
+	@.venv-bench/bin/python -m bench $(ARGS)
 
 lock:  ## Write the lock files anew from pyproject.toml.
 	$(call make-venv,.venv-lock)
