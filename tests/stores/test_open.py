@@ -37,7 +37,7 @@ async def test_an_absolute_path_with_a_space(tmp_path):
 @pytest.mark.parametrize(
     "url",
     ["", "memory", "sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///dir/", "sqlite:///a%00b",
-     "postgres://x/y", "/tmp/runs.db", "file:///tmp/runs.db"],
+     "postgres://x/y", "/srv/runs.db", "file:///srv/runs.db"],
 )  # fmt: skip
 def test_any_other_name_is_refused(url):
     with pytest.raises(StoreError, match="E4006"):

@@ -149,7 +149,8 @@ class NodeCompleted(NodeEvent, frozen=True, kw_only=True, tag="node.completed"):
         writes: Its updates, in order; most nodes make one.
         folds: Keys whose value is the fold of this execution's own chunks: `text` (concatenated) or `list`
             (appended). The value is not repeated here.
-        goto: The targets that a router or the node chose; None when the plain edges apply.
+        goto: The targets that routers or the node chose beside its plain edges; None when there was nothing to choose.
+            What the routers of START chose is told by an event of the node `__start__`.
     """
 
     writes: tuple[dict[str, Json], ...] = ()

@@ -144,4 +144,4 @@ class Appender:
 
 
 def _alone(_db: apsw.Connection, _now_ms: int) -> Done[int]:
-    raise NotImplementedError("appends are done together")
+    raise AssertionError("appends are carried out together, by the Appender")
