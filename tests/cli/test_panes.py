@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -119,6 +119,7 @@ def test_without_nodes_there_is_nothing():
     assert [] == [line for line in printed(Panes((), ())) if line.strip()]
 
 
+@example(width=40, height=8, moves=[("first_look", "start")])
 @given(
     width=st.integers(40, 200),
     height=st.integers(8, 60),

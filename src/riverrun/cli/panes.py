@@ -193,7 +193,9 @@ class Panes:
         boxed, lines = self._laid_out(height)
         parts: list[RenderableType] = []
         if lines:
-            parts.append(Text("  ").join(pane.line() for pane in lines))
+            line = Text("  ").join(pane.line() for pane in lines)
+            line.no_wrap, line.overflow = True, "ellipsis"  # one line was counted for it
+            parts.append(line)
         for row in boxed:
             grid = Table.grid(expand=True)
             for _ in row:
