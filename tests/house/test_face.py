@@ -20,6 +20,8 @@ NAMES = 25
 LINES = 60
 
 IMPORT_MS = 60.0  # what `import riverrun` may add to a bare Python
+UNAVOIDABLE = "import asyncio, msgspec"
+UNAVOIDABLE_MS = 42.0  # what that adds on the idle machine that the limit was set on; on a slower one it grows with it
 ROUNDS = 5  # at least
 PATIENCE = 20.0  # seconds, for more rounds on a busy machine
 
@@ -143,17 +145,19 @@ def test_importing_riverrun_takes_less_than_60_ms_above_a_bare_python(compiled):
     The least of several runs is what the import costs when nothing disturbs it. The two programs take turns, and more
     rounds are added while the limit is not met, so a busy machine makes this test slower, not red.
     """
-    bare = with_riverrun = float("inf")
+    bare = unavoidable = with_riverrun = limit = float("inf")
     give_up_at = time.monotonic() + PATIENCE
     rounds = 0
-    while rounds < ROUNDS or (with_riverrun - bare >= IMPORT_MS and time.monotonic() < give_up_at):
+    while rounds < ROUNDS or (with_riverrun - bare >= limit and time.monotonic() < give_up_at):
         bare = min(bare, milliseconds("pass", compiled))
+        unavoidable = min(unavoidable, milliseconds(UNAVOIDABLE, compiled))
         with_riverrun = min(with_riverrun, milliseconds("import riverrun", compiled))
+        limit = IMPORT_MS * max(1.0, (unavoidable - bare) / UNAVOIDABLE_MS)
         rounds += 1
-    if with_riverrun - bare >= IMPORT_MS:
+    if with_riverrun - bare >= limit:
         pytest.fail(
             f"import riverrun takes {with_riverrun - bare:.0f} ms above a bare Python ({bare:.0f} ms), "
-            f"at most {IMPORT_MS:.0f}; "
+            f"at most {limit:.0f} where asyncio and msgspec alone take {unavoidable - bare:.0f}; "
             f"the heaviest by themselves: {heaviest('import riverrun', compiled)}",
             pytrace=False,
         )
