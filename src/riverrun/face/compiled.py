@@ -244,14 +244,7 @@ class CompiledGraph:
         store = MemoryStore(self._clock)
         means = Means(store=store, clock=self._clock, pool=self._pool, settings=self._settings)
         created = await store.create(_TENANT, started, worker="in process", lease_seconds=_FOREVER)
-        return _Run(self.plan, store, means, created.row, started, paced=paced)
-
-
-class _Run(Run):
-    """A run whose result shows the keys of the output schema; what nodes and readers see is not narrowed."""
-
-    async def result(self) -> State:
-        return self._machine.plan.schema.output(await super().result())
+        return Run(self.plan, store, means, created.row, started, paced=paced)
 
 
 async def _next(events: AsyncIterator[Event]) -> Event:

@@ -111,7 +111,7 @@ class Run:
         """Wait until the run has ended and give its state.
 
         Returns:
-            The state of the graph.
+            The state of the graph: the keys of its output schema, where it has one.
 
         Raises:
             RunFailed: E3011, it failed, was stopped or timed out; `__cause__` is what the node raised.
@@ -121,7 +121,7 @@ class Run:
         last = (await self._store.read(self._row.key, head - 1, 1)).records[-1].event
         ending = ending_of(last)
         if ending is Ending.COMPLETED:
-            return self._machine.values()
+            return self._machine.plan.schema.output(self._machine.values())
         if isinstance(last, RunFailedEvent):
             error = last.error
             failed = RunFailed("E3011", f"{error.code}: {error.message}", where=error.where, mend=error.mend)
