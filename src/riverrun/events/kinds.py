@@ -87,12 +87,43 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
         node: Who asks.
         exec: Which execution asks.
         value: What is asked, as the node gave it.
+        kind: `asked` by the node itself; or the run was told to hold `before` or `after` a node, and any answer lets it
+            go on.
+        schema: JSON Schema that an answer must fit; None when any will do.
+        problem: Why the answer before did not fit; empty for a new question.
     """
 
     id: str
     node: str
     exec: str
     value: Json = None
+    kind: str = "asked"
+    schema: Json = None
+    problem: str = ""
+
+
+class Send(Struct, frozen=True, omit_defaults=True):
+    """A call of a node with an input of its own, from a router or a `Command`: it starts at once and never merges.
+
+    Attributes:
+        node: Name of the node.
+        arg: What the node is given in place of the state.
+    """
+
+    node: str
+    arg: Json = None
+
+
+class Base(Struct, frozen=True, omit_defaults=True):
+    """Where a run takes its first state from: another run at one of its events.
+
+    Attributes:
+        run: Id of that run, of the same tenant.
+        seq: Up to this event; None: as it ended.
+    """
+
+    run: str
+    seq: int | None = None
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
@@ -105,6 +136,14 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
         limit: How many executions of nodes the run may make.
         timeout: Seconds the run may take; None for no limit.
         thread: The conversation this run belongs to, if any.
+        base: Where the state that `input` is written to comes from; None: there is none.
+        node: The run goes on behind this node, as if that had written `input`; None: it begins at START.
+        goto: It goes on with these instead of what follows; None: with what follows.
+        held: It waits at its beginning until it is resumed.
+        before: It holds before these nodes (`*`: all).
+        after: It holds after these nodes (`*`: all).
+        context: What its nodes may read of it and never change (`ctx.context`).
+        config: What its nodes see as `config`.
     """
 
     graph: str
@@ -113,6 +152,14 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     limit: int = 1000
     timeout: float | None = None
     thread: str | None = None
+    base: Base | None = None
+    node: str | None = None
+    goto: tuple[str | Send, ...] | None = None
+    held: bool = False
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    context: Json = None
+    config: Json = None
 
 
 class NodeStarted(NodeEvent, frozen=True, kw_only=True, tag="node.started"):
@@ -151,11 +198,15 @@ class NodeCompleted(NodeEvent, frozen=True, kw_only=True, tag="node.completed"):
             (appended). The value is not repeated here.
         goto: The targets that routers or the node chose beside its plain edges; None when there was nothing to choose.
             What the routers of START chose is told by an event of the node `__start__`.
+        leaves: Whether it left its sub graph with this: `writes` and `goto` are meant for the graph around it.
+        cached: Whether this was kept from an earlier execution, and the function did not run.
     """
 
     writes: tuple[dict[str, Json], ...] = ()
     folds: dict[str, str] = {}
-    goto: tuple[str, ...] | None = None
+    goto: tuple[str | Send, ...] | None = None
+    leaves: bool = False
+    cached: bool = False
 
 
 class NodeRetrying(NodeEvent, frozen=True, kw_only=True, tag="node.retrying"):
@@ -163,13 +214,39 @@ class NodeRetrying(NodeEvent, frozen=True, kw_only=True, tag="node.retrying"):
 
     Attributes:
         voids: Ids of the messages whose chunks so far are void; the new attempt begins each anew at 0.
-        reason: `taken_over` (its worker died) or `failed` (a retry policy).
+        reason: `taken_over` (its worker died), `failed` (a retry policy), `handled` (its error handler takes its
+            place) or `resumed` (its question was answered).
         error: Why the attempt failed, when it did.
+        delay: Seconds until the new attempt begins.
     """
 
     voids: tuple[str, ...] = ()
     reason: str = "taken_over"
     error: ErrorInfo | None = None
+    delay: float = 0.0
+
+
+class NodeInterrupted(NodeEvent, frozen=True, kw_only=True, tag="node.interrupted"):
+    """A node asked something and waits; others go on.
+
+    Attributes:
+        question: What it asked.
+    """
+
+    question: Question
+
+
+class NodeCancelled(NodeEvent, frozen=True, kw_only=True, tag="node.cancelled"):
+    """A node was told to end because nobody needs it any more, while its run goes on.
+
+    Attributes:
+        voids: Ids of the messages whose chunks so far are void.
+        reason: `decided` (enough other branches had arrived), `left` (its sub graph was left) or `failed` (its sub
+            graph failed).
+    """
+
+    voids: tuple[str, ...] = ()
+    reason: str = "decided"
 
 
 class NodeFailed(NodeEvent, frozen=True, kw_only=True, tag="node.failed"):
@@ -177,9 +254,13 @@ class NodeFailed(NodeEvent, frozen=True, kw_only=True, tag="node.failed"):
 
     Attributes:
         error: What happened.
+        voids: Ids of the messages whose chunks so far are void, where the run goes on without them.
+        tolerated: Whether the run goes on: a join further on takes what its other branches bring.
     """
 
     error: ErrorInfo
+    voids: tuple[str, ...] = ()
+    tolerated: bool = False
 
 
 class Custom(NodeEvent, frozen=True, kw_only=True, tag="custom"):
@@ -224,6 +305,20 @@ class RunTakenOver(Event, frozen=True, kw_only=True, tag="run.taken_over"):
 
     epoch: int
     worker: str = ""
+
+
+class RunForked(Event, frozen=True, kw_only=True, tag="run.forked"):
+    """What stands before this was copied from another run; what was unfinished there begins anew here.
+
+    Attributes:
+        source: Id of the other run.
+        at: The last seq of its log that was copied.
+        limit: How many executions of nodes the run may make from here on counted from its beginning; None: as before.
+    """
+
+    source: str
+    at: int
+    limit: int | None = None
 
 
 class Terminal(Event, frozen=True, kw_only=True):
@@ -305,11 +400,14 @@ KINDS: tuple[type[Event], ...] = (
     NodeChunk,
     NodeCompleted,
     NodeRetrying,
+    NodeInterrupted,
+    NodeCancelled,
     NodeFailed,
     Custom,
     RunInterrupted,
     RunResumed,
     RunTakenOver,
+    RunForked,
     RunCompleted,
     RunFailed,
     RunStopped,
