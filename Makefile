@@ -4,6 +4,7 @@
 PYTHON ?= python3
 FILES  ?=
 ARGS   ?=
+SEEDS  ?= 100000
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := -m pip install -qq --disable-pip-version-check --no-input
@@ -11,7 +12,7 @@ COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --generate-ha
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fast format-check lint types contract format bench lock clean
+.PHONY: help demo test check fast soak format-check lint types contract format web bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,9 @@ check: format-check lint types contract fast  ## Run every gate: format, lint, t
 
 fast: $(VENV)/.ready  ## Run the fast tests only (under 30 seconds).
 	@$(BIN)/python -m pytest -m "not slow" -q -n 2
+
+soak: $(VENV)/.ready  ## Live through SEEDS worlds in virtual time (100,000 take 20 minutes); what fails is kept for ever.
+	@RIVERRUN_SEEDS=0-$$(($(SEEDS) - 1)) RIVERRUN_KEEP_SEEDS=1 $(BIN)/python -m pytest -q -n 2 tests/faults/test_seeds.py
 
 format-check: $(VENV)/.ready  ## Say which files are not formatted.
 	@$(BIN)/ruff format --check --quiet . || { echo "format: the files above differ; run: make format" >&2; \
@@ -46,6 +50,9 @@ contract: $(VENV)/.ready  ## Check that rooms import only downwards and pure roo
 
 format: $(VENV)/.ready  ## Format the tree and mend what ruff can mend by itself.
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+web: $(VENV)/.ready  ## Build the TypeScript client and put it to all its tests, in the Node that comes with .venv.
+	@$(BIN)/python -m pytest -q tests/web tests/client/test_conformance.py
 
 bench: .venv-bench/.ready  ## Measure Riverrun beside its peers: make bench ARGS="--quick chain"; prints JSON lines.
 	@.venv-bench/bin/python -m bench $(ARGS)

@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from statistics import median
 from time import perf_counter
 
+from bench.flat import flatness
 from bench.gate import Gate
 from bench.measure import Sample, Samplers
-from bench.scale import Scale
+from bench.rounds import seconds_each
+from bench.scale import CHAINS, LOOPS, Scale
 from bench.source import tokens
+from bench.weight import traced
 
 
 class Belt:
@@ -65,10 +68,11 @@ async def _follow(nodes: int) -> None:
 async def chain(scale: Scale) -> Samplers:
     """Give each node a task, one after another."""
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         await _follow(scale.nodes)
-        return {"node": (perf_counter() - began) / scale.nodes * 1e6}
+
+    async def sample() -> Sample:
+        return {"node": await seconds_each(scale.rounds, run) / scale.nodes * 1e6}
 
     yield sample
 
@@ -86,15 +90,35 @@ async def loop(scale: Scale) -> Samplers:
 
 
 @asynccontextmanager
+async def flat_chain(scale: Scale) -> Samplers:
+    """Give each node a task, at several lengths."""
+
+    async def sample() -> Sample:
+        return await flatness(CHAINS, scale.chains, scale.flat_nodes, _follow)
+
+    yield sample
+
+
+@asynccontextmanager
+async def flat_loop(scale: Scale) -> Samplers:
+    """Give each turn a task, at several lengths."""
+
+    async def sample() -> Sample:
+        return await flatness(LOOPS, scale.loops, scale.flat_nodes, _follow)
+
+    yield sample
+
+
+@asynccontextmanager
 async def fan(scale: Scale) -> Samplers:
     """Many tasks at once."""
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         made = await asyncio.gather(*(_count({"n": 0}) for _ in range(scale.branches)))
-        took = perf_counter() - began
         assert len(made) == scale.branches
-        return {"round": took * 1e3}
+
+    async def sample() -> Sample:
+        return {"round": await seconds_each(scale.rounds, run) * 1e3}
 
     yield sample
 
@@ -140,22 +164,43 @@ async def first(scale: Scale) -> Samplers:
     yield sample
 
 
+async def _park(gate: Gate) -> None:
+    await asyncio.create_task(gate.enter())
+
+
 @asynccontextmanager
 async def starts(scale: Scale) -> Samplers:
     """Two tasks per run: one that works, one that waits for it."""
-
-    async def run(gate: Gate) -> None:
-        await asyncio.create_task(gate.enter())
+    gate = Gate(scale.runs)
 
     async def sample() -> Sample:
-        gate = Gate(scale.runs)
+        gate.close()
         began = perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(scale.runs):
-                group.create_task(run(gate))
+                group.create_task(_park(gate))
             await gate.full.wait()
             took = perf_counter() - began
             gate.open.set()
         return {"runs": scale.runs / took}
+
+    yield sample
+
+
+@asynccontextmanager
+async def idle(scale: Scale) -> Samplers:
+    """Weigh two tasks per run."""
+    gate = Gate(scale.runs)
+
+    async def sample() -> Sample:
+        gate.close()
+        with traced() as weight:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(scale.runs):
+                    group.create_task(_park(gate))
+                await gate.full.wait()
+                held = weight()
+                gate.open.set()
+        return {"run": held / scale.runs / 1024}
 
     yield sample

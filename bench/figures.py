@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.results import Role
+from bench.scale import CHAINS, LOOPS, MIDDLE, name_of
 
 
 class Metric(NamedTuple):
@@ -61,21 +62,41 @@ class Figure(NamedTuple):
     sides: tuple[Side, ...]
 
 
-PACKAGES = ("riverrun", "langgraph", "langgraph-checkpoint-sqlite", "fastapi", "uvicorn", "uvloop", "apsw")
+PACKAGES = (
+    "riverrun",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "pydantic-graph",
+    "llama-index-workflows",
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "apsw",
+)
 
 _PRODUCT = Side("product", "riverrun", "bench.product")
 _PEER = Side("peer", "langgraph", "bench.peer")
+_PYDANTIC = Side("peer", "pydantic-graph", "bench.peer_pydantic")
+_LLAMA = Side("peer", "llama-index", "bench.peer_llama")
 _BARE = Side("bare", "asyncio", "bench.bare")
 _PRODUCT_SQLITE = Side("product", "riverrun", "bench.product_durable", durable=True, remark="SQLite, synchronous=FULL")
 _PRODUCT_HTTP = _PRODUCT_SQLITE._replace(module="bench.product_http")
 _PEER_HTTP = Side("peer", "fastapi+langgraph", "bench.peer_http", remark="stream_mode=custom as SSE; keeps nothing")
+_PEER_SAVER = Side("peer", "langgraph InMemorySaver", "bench.peer_kept")
+_FLAT = "what a run of one node costs is taken off; the collector is on"
+
+
+def _flat(lengths: tuple[int, ...]) -> tuple[Metric, ...]:
+    ratios = (Metric(name_of(length), "× middle", "0.9–1.1") for length in lengths)
+    return (*ratios, Metric(MIDDLE, "µs per node"))
+
 
 FIGURES = (
     Figure(
         "chain",
         "a chain of 100 nodes, in memory",
         (Metric("node", "µs per node", "≤ 12; LangGraph ÷ 30"),),
-        (_PRODUCT, _PEER, _BARE._replace(remark="a task per node")),
+        (_PRODUCT, _PEER, _PYDANTIC, _LLAMA, _BARE._replace(remark="a task per node")),
     ),
     Figure(
         "loop",
@@ -84,6 +105,8 @@ FIGURES = (
         (
             _PRODUCT._replace(remark="sync router"),
             _PEER._replace(remark="sync router"),
+            _PYDANTIC._replace(remark="a decision"),
+            _LLAMA._replace(remark="the step itself decides"),
             _BARE._replace(remark="a task per node"),
         ),
     ),
@@ -97,7 +120,13 @@ FIGURES = (
         "fan",
         "fan-out to 100 nodes and join",
         (Metric("round", "ms", "≤ 1.5 ms"),),
-        (_PRODUCT, _PEER, _BARE._replace(remark="gather")),
+        (
+            _PRODUCT,
+            _PEER,
+            _PYDANTIC,
+            _LLAMA._replace(remark="one step with 100 workers"),
+            _BARE._replace(remark="gather"),
+        ),
     ),
     Figure(
         "chunks",
@@ -106,6 +135,8 @@ FIGURES = (
         (
             _PRODUCT,
             _PEER._replace(remark="stream_mode=custom"),
+            _PYDANTIC._replace(remark="no reader: each item starts a step"),
+            _LLAMA._replace(remark="write_event_to_stream"),
             _BARE._replace(remark="deque and future"),
             Side("bare", "source alone", "bench.source", remark="sleep(0) before each chunk"),
         ),
@@ -114,13 +145,57 @@ FIGURES = (
         "first",
         "from the call to the first chunk, in process",
         (Metric("first chunk", "µs", "≤ 150"),),
-        (_PRODUCT, _PEER._replace(remark="stream_mode=custom"), _BARE._replace(remark="deque and future")),
+        (
+            _PRODUCT,
+            _PEER._replace(remark="stream_mode=custom"),
+            _PYDANTIC._replace(remark="until the step that the item starts"),
+            _LLAMA._replace(remark="write_event_to_stream"),
+            _BARE._replace(remark="deque and future"),
+        ),
     ),
     Figure(
         "starts",
         "runs started until all are in their first node",
         (Metric("runs", "runs/s", "≥ 15,000", higher_is_better=True),),
-        (_PRODUCT, _PEER, _BARE._replace(remark="two tasks per run")),
+        (_PRODUCT, _PEER, _PYDANTIC, _LLAMA, _BARE._replace(remark="two tasks per run")),
+    ),
+    Figure(
+        "idle",
+        "memory of a run that waits in its first node",
+        (Metric("run", "KiB", "≤ 12"),),
+        (
+            _PRODUCT._replace(remark="its log and store included"),
+            _PEER,
+            _PYDANTIC,
+            _LLAMA,
+            _BARE._replace(remark="two tasks per run"),
+        ),
+    ),
+    Figure(
+        "checkpoint",
+        "bytes kept of 200 steps that append 1 KB each",
+        (Metric("stored", "kB", "≤ 500"), Metric("log", "kB")),
+        (
+            _PRODUCT_SQLITE._replace(remark="stored: the file of the store; log: the JSON of all events"),
+            _PEER_SAVER._replace(remark="its blobs and writes"),
+            _PEER_SAVER._replace(
+                subject="langgraph DeltaChannel", module="bench.peer_delta", remark="its blobs and writes; a beta"
+            ),
+            Side("peer", "langgraph AsyncSqliteSaver", "bench.peer_durable", durable=True, remark="its file"),
+            Side("bare", "the text", "bench.keeping"),
+        ),
+    ),
+    Figure(
+        "flat_chain",
+        "cost of a node in a chain of so many, beside the middle one",
+        _flat(CHAINS),
+        (_PRODUCT._replace(module="bench.product_flat", remark=_FLAT), _BARE._replace(remark="a task per node")),
+    ),
+    Figure(
+        "flat_loop",
+        "cost of a turn in a loop of so many, beside the middle one",
+        _flat(LOOPS),
+        (_PRODUCT._replace(module="bench.product_flat", remark=_FLAT), _BARE._replace(remark="a task per node")),
     ),
     Figure(
         "durable",

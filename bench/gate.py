@@ -13,9 +13,14 @@ class Gate:
     """
 
     def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self.close()
+
+    def close(self) -> None:
+        """Make ready for the next ones; nobody may be waiting."""
         self.full = asyncio.Event()  # set when all have arrived
         self.open = asyncio.Event()
-        self._left = expected
+        self._left = self._expected
 
     async def enter(self) -> None:
         """Arrive, and wait until the gate is opened."""

@@ -21,7 +21,7 @@ Sampler = Callable[[], Awaitable[Sample]]
 Samplers = AsyncIterator[Sampler]  # what the functions of figures give, before `asynccontextmanager`
 Opener = Callable[[Scale], AbstractAsyncContextManager[Sampler]]
 
-_OPTIONAL = ("langgraph",)  # peers: without them the product is still measured
+_OPTIONAL = ("langgraph", "pydantic_graph", "workflows")  # peers: without them the product is still measured
 _ROUNDS = 2  # at least
 
 
@@ -91,6 +91,8 @@ def _results(figure: Figure, subjects: list[_Subject]) -> list[Line]:
     for metric in figure.metrics:
         results = []
         for subject in subjects:
+            if metric.name not in subject.samples[0]:
+                continue  # a subject that has no such thing
             least, mid, greatest = middle([sample[metric.name] for sample in subject.samples])
             result = Result(
                 bench=figure.name,

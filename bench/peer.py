@@ -18,8 +18,10 @@ from langgraph.graph import END, START, StateGraph
 from bench.gate import Gate
 from bench.measure import Sample, Samplers
 from bench.product import State, count
+from bench.rounds import seconds_each
 from bench.scale import Scale
 from bench.source import tokens
+from bench.weight import traced
 
 
 async def speak(state: State) -> dict[str, Any]:
@@ -56,12 +58,12 @@ async def chain(scale: Scale) -> Samplers:
     """Nodes one after another."""
     graph = chain_of(scale.nodes)
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         state = await graph.ainvoke({"n": 0}, {"recursion_limit": scale.nodes + 2})
-        took = perf_counter() - began
         assert state["n"] == scale.nodes
-        return {"node": took / scale.nodes * 1e6}
+
+    async def sample() -> Sample:
+        return {"node": await seconds_each(scale.rounds, run) / scale.nodes * 1e6}
 
     yield sample
 
@@ -127,12 +129,12 @@ async def fan(scale: Scale) -> Samplers:
         made.add_edge(f"n{index}", "join")
     graph = made.compile()
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         state = await graph.ainvoke({"n": 0, "out": []})
-        took = perf_counter() - began
         assert len(state["out"]) == scale.branches
-        return {"round": took * 1e3}
+
+    async def sample() -> Sample:
+        return {"round": await seconds_each(scale.rounds, run) * 1e3}
 
     yield sample
 
@@ -174,10 +176,8 @@ async def first(scale: Scale) -> Samplers:
     yield sample
 
 
-@asynccontextmanager
-async def starts(scale: Scale) -> Samplers:
-    """Start runs until all are in their first node."""
-    gate = Gate(scale.runs)
+def parking(gate: Gate) -> Any:
+    """Make a graph whose only node waits at a gate."""
 
     async def park(_: State) -> dict[str, Any]:
         await gate.enter()
@@ -187,11 +187,17 @@ async def starts(scale: Scale) -> Samplers:
     made.add_node("park", park)
     made.add_edge(START, "park")
     made.add_edge("park", END)
-    graph = made.compile()
+    return made.compile()
+
+
+@asynccontextmanager
+async def starts(scale: Scale) -> Samplers:
+    """Start runs until all are in their first node."""
+    gate = Gate(scale.runs)
+    graph = parking(gate)
 
     async def sample() -> Sample:
-        nonlocal gate
-        gate = Gate(scale.runs)
+        gate.close()
         began = perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(scale.runs):
@@ -200,5 +206,25 @@ async def starts(scale: Scale) -> Samplers:
             took = perf_counter() - began
             gate.open.set()
         return {"runs": scale.runs / took}
+
+    yield sample
+
+
+@asynccontextmanager
+async def idle(scale: Scale) -> Samplers:
+    """Weigh runs that wait in their first node."""
+    gate = Gate(scale.runs)
+    graph = parking(gate)
+
+    async def sample() -> Sample:
+        gate.close()
+        with traced() as weight:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(scale.runs):
+                    group.create_task(graph.ainvoke({"n": 0}))
+                await gate.full.wait()
+                held = weight()
+                gate.open.set()
+        return {"run": held / scale.runs / 1024}
 
     yield sample

@@ -10,8 +10,10 @@ from uuid import uuid4
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from bench.keeping import KILOBYTE, Texts, folder_bytes
 from bench.measure import Sample, Samplers
 from bench.peer import chain_of
+from bench.peer_kept import appending
 from bench.scale import Scale
 
 
@@ -31,3 +33,21 @@ async def durable(scale: Scale) -> Samplers:
                 return {"node": took / scale.nodes * 1e6}
 
             yield sample
+
+
+@asynccontextmanager
+async def checkpoint(scale: Scale) -> Samplers:
+    """Weigh the file of a run that appends as often as the scale says, less the file of none."""
+
+    async def file_bytes(steps: int) -> int:
+        with TemporaryDirectory() as folder:
+            async with AsyncSqliteSaver.from_conn_string(str(Path(folder, "runs.db"))) as saver:
+                await saver.setup()
+                if steps:
+                    await appending(steps, Texts, saver)()
+            return folder_bytes(folder)
+
+    async def sample() -> Sample:
+        return {"stored": (await file_bytes(scale.appends) - await file_bytes(0)) / KILOBYTE}
+
+    yield sample

@@ -1,6 +1,7 @@
 """Riverrun in process: each figure's work, written as a user would write it.
 
-The same functions stand in `bench.peer` for LangGraph and in `bench.bare` for asyncio alone.
+The same functions stand in `bench.peer` for LangGraph, in `bench.peer_pydantic`, in `bench.peer_llama`, and in
+`bench.bare` for asyncio alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Annotated, Any, TypedDict
 
 from bench.gate import Gate
 from bench.measure import Sample, Samplers
+from bench.rounds import seconds_each
 from bench.scale import Scale
 from bench.source import tokens
+from bench.weight import traced
 from riverrun import END, START, CompiledGraph, StateGraph
 from riverrun.events.kinds import NodeChunk
 
@@ -55,12 +58,12 @@ async def chain(scale: Scale) -> Samplers:
     """Nodes one after another."""
     graph = chain_of(scale.nodes)
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         state = await graph.ainvoke({"n": 0})
-        took = perf_counter() - began
         assert state["n"] == scale.nodes
-        return {"node": took / scale.nodes * 1e6}
+
+    async def sample() -> Sample:
+        return {"node": await seconds_each(scale.rounds, run) / scale.nodes * 1e6}
 
     yield sample
 
@@ -118,12 +121,12 @@ async def fan(scale: Scale) -> Samplers:
         made.add_node(f"n{index}", one).add_edge("fork", f"n{index}").add_edge(f"n{index}", "join")
     graph = made.compile()
 
-    async def sample() -> Sample:
-        began = perf_counter()
+    async def run() -> None:
         state = await graph.ainvoke({"n": 0})
-        took = perf_counter() - began
         assert len(state["out"]) == scale.branches
-        return {"round": took * 1e3}
+
+    async def sample() -> Sample:
+        return {"round": await seconds_each(scale.rounds, run) * 1e3}
 
     yield sample
 
@@ -165,20 +168,24 @@ async def first(scale: Scale) -> Samplers:
     yield sample
 
 
-@asynccontextmanager
-async def starts(scale: Scale) -> Samplers:
-    """Start runs until all are in their first node."""
-    gate = Gate(scale.runs)
+def parking(gate: Gate) -> CompiledGraph:
+    """Make a graph whose only node waits at a gate."""
 
     async def park(_: State) -> dict[str, Any]:
         await gate.enter()
         return {}
 
-    graph = StateGraph(State).add_node("park", park).add_edge(START, "park").add_edge("park", END).compile()
+    return StateGraph(State).add_node("park", park).add_edge(START, "park").add_edge("park", END).compile()
+
+
+@asynccontextmanager
+async def starts(scale: Scale) -> Samplers:
+    """Start runs until all are in their first node."""
+    gate = Gate(scale.runs)
+    graph = parking(gate)
 
     async def sample() -> Sample:
-        nonlocal gate
-        gate = Gate(scale.runs)
+        gate.close()
         began = perf_counter()
         runs = [await graph.start({"n": 0}) for _ in range(scale.runs)]
         await gate.full.wait()
@@ -186,5 +193,24 @@ async def starts(scale: Scale) -> Samplers:
         gate.open.set()
         await asyncio.gather(*(run.result() for run in runs))
         return {"runs": scale.runs / took}
+
+    yield sample
+
+
+@asynccontextmanager
+async def idle(scale: Scale) -> Samplers:
+    """Weigh runs that wait in their first node, their logs and stores included."""
+    gate = Gate(scale.runs)
+    graph = parking(gate)
+
+    async def sample() -> Sample:
+        gate.close()
+        with traced() as weight:
+            runs = [await graph.start({"n": 0}) for _ in range(scale.runs)]
+            await gate.full.wait()
+            held = weight()
+            gate.open.set()
+            await asyncio.gather(*(run.result() for run in runs))
+        return {"run": held / scale.runs / 1024}
 
     yield sample

@@ -7,11 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from bench.keeping import KILOBYTE, Texts, folder_bytes
+from bench.keeping import append as write_text
 from bench.measure import Sample, Samplers
 from bench.product import chain_of
 from bench.scale import Scale
+from riverrun import END, START, StateGraph
 from riverrun.base.ids import new_log_id, new_run_id
 from riverrun.events.kinds import Event, NodeChunk, RunCompleted, RunStarted
+from riverrun.events.record import Record
 from riverrun.log.store import RunKey
 from riverrun.runs.reader import follow
 from riverrun.runs.service import RunService
@@ -45,6 +49,46 @@ async def durable(scale: Scale) -> Samplers:
         finally:
             await service.close()
             await store.close()
+
+
+@asynccontextmanager
+async def checkpoint(scale: Scale) -> Samplers:
+    """Weigh the file of a run that appends as often as the scale says, less the file of none; and that run's log."""
+
+    async def sample() -> Sample:
+        file_bytes, log_bytes = await _kept(scale.appends)
+        empty_bytes, _ = await _kept(0)
+        return {"stored": (file_bytes - empty_bytes) / KILOBYTE, "log": log_bytes / KILOBYTE}
+
+    yield sample
+
+
+async def _kept(steps: int) -> tuple[int, int]:
+    """Give the bytes of a store's file once it is closed, and of the lines of the log in it."""
+
+    def route(state: Texts) -> str:
+        return END if len(state["texts"]) >= steps else "append"
+
+    made = StateGraph(Texts).add_node("append", write_text).add_edge(START, "append")
+    graph = made.add_conditional_edges("append", route, ["append", END]).compile()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "runs.db")
+        store = SqliteStore(path)
+        service = RunService(store, {"texts": graph.plan})
+        await service.open()
+        lines: list[Record] = []
+        try:
+            if steps:
+                created = await service.start(_TENANT, "texts", {"texts": []}, limit=steps)
+                async for page in follow(store, created.row.key, 0):
+                    lines.extend(page.records if page is not None else ())
+                last = lines[-1].event
+                assert isinstance(last, RunCompleted)
+                assert last.steps == steps
+        finally:
+            await service.close()
+            await store.close()
+        return folder_bytes(folder), sum(len(line.data) for line in lines)
 
 
 @asynccontextmanager

@@ -36,6 +36,12 @@ How to read it:
   (`langgraph-cli[inmem]`). It is left out: it would show a second where a program of one's own shows milliseconds, and
   it is not in the lock file. Its place has what one would write instead: a FastAPI route that streams a LangGraph graph
   as SSE and keeps nothing.
+* pydantic-graph has no stream to a reader: its chunks each start a step, and are counted there. LlamaIndex workflows
+  start a step by an event of a type of its own, so a chain of 100 has 100 types.
+* Memory is what Python's allocator holds (`tracemalloc`), not what the system gave. It is counted over runs of a graph
+  that was compiled before.
+* Whether a figure is *flat* is judged inside each sample: what a node costs at a length, less the start of the run,
+  divided by the middle of the four. `asyncio` alone shows how much of that is noise.
 * Where a figure has two values for Riverrun, the second is that of its client, the first that of a thin reader.
 * The bare limit is the same work without a runtime: `asyncio` alone, or SQLite alone.
 """

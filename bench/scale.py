@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# The lengths that the figures of flatness name.
+CHAINS = (10, 100, 1_000, 10_000)  # nodes
+LOOPS = (10, 1_000, 10_000, 100_000)  # turns
+MIDDLE = "middle"  # what all of them are set beside
+
 
 class Scale(NamedTuple):
     """Sizes of one run of the harness.
@@ -11,6 +16,7 @@ class Scale(NamedTuple):
     Attributes:
         repeats: Samples of each subject, at most.
         seconds: After this time a figure takes no further round of samples (but it takes two in any case).
+        rounds: How often one sample does what is over in a few milliseconds.
         nodes: Nodes of the chain.
         turns: Turns of the loop.
         branches: Nodes of the fan.
@@ -21,10 +27,15 @@ class Scale(NamedTuple):
         stream: Chunks of a stream over HTTP.
         batches: Appends to the store, each of `batch` events.
         batch: Events of one append.
+        appends: Texts that the run writes whose stored bytes are weighed.
+        chains: Lengths of the chains of which a node should cost the same.
+        loops: Turns of the loops of which a node should cost the same.
+        flat_nodes: Nodes that each of these lengths is given at least, by repeating the short ones.
     """
 
     repeats: int
     seconds: float
+    rounds: int
     nodes: int
     turns: int
     branches: int
@@ -35,11 +46,16 @@ class Scale(NamedTuple):
     stream: int
     batches: int
     batch: int
+    appends: int
+    chains: tuple[int, ...]
+    loops: tuple[int, ...]
+    flat_nodes: int
 
 
 FULL = Scale(
     repeats=15,
     seconds=24.0,
+    rounds=5,
     nodes=100,
     turns=1000,
     branches=100,
@@ -50,15 +66,20 @@ FULL = Scale(
     stream=50_000,
     batches=300,
     batch=100,
+    appends=200,
+    chains=CHAINS,
+    loops=LOOPS,
+    flat_nodes=10_000,
 )
 
-# Under a minute: the same sizes where the figure names them, fewer repeats.
-QUICK = FULL._replace(repeats=3, seconds=3.0, firsts=10, runs=300, posts=40, stream=10_000, batches=100)
+# About a minute: the same sizes where the figure names them, fewer repeats.
+QUICK = FULL._replace(repeats=3, seconds=3.0, rounds=3, firsts=10, runs=300, posts=40, stream=10_000, batches=100)
 
 # For the tests of the harness itself: nothing that it gives is a figure.
 TINY = Scale(
     repeats=2,
     seconds=0.0,
+    rounds=2,
     nodes=3,
     turns=3,
     branches=3,
@@ -69,4 +90,13 @@ TINY = Scale(
     stream=20,
     batches=2,
     batch=5,
+    appends=3,
+    chains=(20, 30, 40, 50),
+    loops=(20, 30, 40, 50),
+    flat_nodes=50,
 )
+
+
+def name_of(length: int) -> str:
+    """Give the name of the metric that says what a node costs at a length."""
+    return f"{length:,}"

@@ -18,7 +18,8 @@ from bench.report import PAGE, kept, remarks, render, rows, show, write
 from bench.results import LeftOut, Ratio, Result, compare, decode, encode, middle, percentile, rounded
 from bench.scale import FULL, QUICK, TINY
 
-WITHOUT_PEER = importlib.util.find_spec("langgraph") is None
+PEERS = ("langgraph", "pydantic_graph", "workflows")
+MISSING = [name for name in PEERS if importlib.util.find_spec(name) is None]
 
 
 def result(role="product", subject="riverrun", *, least=1.0, mid=2.0, greatest=4.0, **more):
@@ -129,13 +130,45 @@ async def test_a_subject_that_fails_is_left_out_and_the_others_are_measured(monk
     assert ("theirs", True) == (left_out.subject, left_out.failed)
 
 
-async def test_a_peer_that_is_not_installed_is_left_out_without_being_a_fault(monkeypatch):
+@pytest.mark.parametrize("name", ["langgraph.graph", "pydantic_graph", "workflows.events"])
+async def test_a_peer_that_is_not_installed_is_left_out_without_being_a_fault(monkeypatch, name):
     def missing(scale):
-        raise ModuleNotFoundError("no", name="langgraph.graph")
+        raise ModuleNotFoundError("no", name=name)
 
     (left_out,) = await measure(figure_of(monkeypatch, theirs=missing), TINY)
     assert isinstance(left_out, LeftOut)
-    assert ("langgraph.graph is not installed", False) == (left_out.reason, left_out.failed)
+    assert (f"{name} is not installed", False) == (left_out.reason, left_out.failed)
+
+
+async def test_a_module_of_our_own_that_is_not_there_is_a_fault(monkeypatch):
+    def missing(scale):
+        raise ModuleNotFoundError("no", name="bench.gone")
+
+    (left_out,) = await measure(figure_of(monkeypatch, theirs=missing), TINY)
+    assert isinstance(left_out, LeftOut)
+    assert left_out.failed
+
+
+async def test_a_peer_without_one_of_the_metrics_is_compared_by_the_others(monkeypatch):
+    @asynccontextmanager
+    async def ours(scale):
+        async def sample():
+            return {"time": 1.0, "bytes": 2.0}
+
+        yield sample
+
+    figure = figure_of(monkeypatch, ours=ours, theirs=opener([], "theirs", 4.0, 4.0, 4.0))
+    lines = await measure(figure._replace(metrics=(Metric("time", "µs"), Metric("bytes", "kB"))), TINY)
+    told = [(line.subject, line.metric) for line in lines if isinstance(line, Result)]
+    assert [("ours", "time"), ("theirs", "time"), ("ours", "bytes")] == told
+    assert [("time", 4.0)] == [(line.metric, line.ratio) for line in lines if isinstance(line, Ratio)]
+
+
+def test_every_figure_names_its_metrics_and_sides_once():
+    for figure in FIGURES:
+        assert len({metric.name for metric in figure.metrics}) == len(figure.metrics)
+        assert len({(side.role, side.subject) for side in figure.sides}) == len(figure.sides)
+        assert figure.sides[0].role == "product"
 
 
 async def test_a_figure_ends_when_its_time_is_over_but_takes_two_rounds(monkeypatch):
@@ -145,7 +178,7 @@ async def test_a_figure_ends_when_its_time_is_over_but_takes_two_rounds(monkeypa
 
 
 def test_a_quick_run_takes_less_than_a_full_one():
-    assert all(quick <= full for quick, full in zip(QUICK, FULL, strict=True))
+    assert all(getattr(QUICK, name) <= getattr(FULL, name) for name in FULL._fields)
 
 
 # --- what it prints ---
@@ -220,10 +253,10 @@ def test_every_figure_of_the_product_can_be_measured(monkeypatch, capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(WITHOUT_PEER, reason="allowed: langgraph is not installed in the test environment")
-def test_every_figure_with_a_peer_gives_a_ratio(monkeypatch, capfd):
+@pytest.mark.skipif(bool(MISSING), reason=f"allowed: not installed in the test environment: {', '.join(MISSING)}")
+def test_every_peer_of_every_figure_gives_a_ratio(monkeypatch, capfd):
     monkeypatch.setattr("bench.__main__.pin_load", lambda: None)
     assert 0 == main(["--json"], TINY)
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    wanted = {figure.name for figure in FIGURES if any(side.role == "peer" for side in figure.sides)}
-    assert wanted == {line["bench"] for line in lines if line["line"] == "ratio"}
+    wanted = {(figure.name, side.subject) for figure in FIGURES for side in figure.sides if side.role == "peer"}
+    assert wanted == {(line["bench"], line["peer"]) for line in lines if line["line"] == "ratio"}

@@ -40,6 +40,34 @@ bad = StateGraph(State).add_node(burst).add_edge(START, "burst").compile(name="u
 other = 7
 """
 
+ASKING = """
+from riverrun import START, StateGraph, interrupt
+
+from planted import State, speak
+
+async def decide(state):
+    return {"said": interrupt("publish?"), "text": interrupt({"as": "what"})}
+
+
+async def count(state):
+    return {"text": str(interrupt("how many?", type=int))}
+
+
+asking = StateGraph(State).add_node(decide).add_edge(START, "decide").compile(name="asking")
+both = (
+    StateGraph(State)
+    .add_node("one", lambda state: {"said": interrupt("one?")})
+    .add_node(count)
+    .add_edge(START, "one")
+    .add_edge(START, "count")
+    .compile(name="both")
+)
+held = StateGraph(State).add_node(speak).add_edge(START, "speak").compile(name="held", interrupt_before=["speak"])
+"""
+
+
+STORE = "sqlite:///riverrun.db"
+
 
 class Said(NamedTuple):
     """What a command left behind."""
@@ -69,9 +97,22 @@ def cli(capsys, monkeypatch):
 
 
 @pytest.fixture
+def parked(cli, folder):
+    """Run a graph of `questions.py` until it asks, in the default store, and give the id of the run."""
+
+    def park(graph: str = "asking") -> str:
+        said = cli("run", f"questions:{graph}", "--store", STORE, "--json", "--input", '{"text": "so it goes"}')
+        assert "E3022" == json.loads(said.err)["code"]
+        return str(said.json()[0]["run"])
+
+    return park
+
+
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A current directory with `planted.py` in it; what is imported from there is forgotten afterwards."""
+    """A current directory with `planted.py` and `questions.py` in it; what is imported from there is forgotten."""
     (tmp_path / "planted.py").write_text(GRAPHS)
+    (tmp_path / "questions.py").write_text(ASKING)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     known = set(sys.modules)

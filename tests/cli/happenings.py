@@ -44,6 +44,24 @@ class Story:
         messages = (f"{node}:1/said",) if voids else ()
         return kinds.NodeRetrying(**self._next(), node=node, exec=f"{node}:1", attempt=2, voids=messages)
 
+    def ask(self, node: str, value: object = "well?", **more: Any) -> kinds.NodeInterrupted:
+        asked = kinds.Question(id=f"{node}:1?1", node=node, exec=f"{node}:1", value=value, **more)
+        return kinds.NodeInterrupted(**self._next(), node=node, exec=f"{node}:1", question=asked)
+
+    def park(self, *asked: kinds.NodeInterrupted) -> kinds.RunInterrupted:
+        return kinds.RunInterrupted(**self._next(), questions=tuple(each.question for each in asked))
+
+    def resume(self, **answers: Any) -> kinds.RunResumed:
+        return kinds.RunResumed(**self._next(), answers=answers)
+
+    def cancel(self, node: str, reason: str = "decided") -> kinds.NodeCancelled:
+        return kinds.NodeCancelled(
+            **self._next(), node=node, exec=f"{node}:1", voids=(f"{node}:1/said",), reason=reason
+        )
+
+    def fork(self) -> kinds.RunForked:
+        return kinds.RunForked(**self._next(), source="02" * 16, at=3)
+
     def end(self) -> kinds.RunCompleted:
         return kinds.RunCompleted(**self._next(), steps=1)
 

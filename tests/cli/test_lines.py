@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from riverrun.cli.lines import Line, Lines
 from riverrun.events import kinds
 from tests.cli.happenings import RUN, Story
@@ -83,6 +86,76 @@ def test_every_ending_has_its_words_and_brings_out_what_was_left():
         lines = Lines()
         lines.take(Story().chunk("a", "half a "))
         assert [Line("a", "half a", news=False), Line("", words, news=True)] == lines.take(event)
+
+
+def test_questions_and_answers_are_told():
+    story, lines = Story(), Lines()
+    one, two = story.ask("a", problem="not a number"), story.ask("b", {"n": 1})
+    assert [
+        "asks: well? (not a number)",
+        'asks: {"n":1}',
+        "run waits for 2 answers",
+        "  a:1?1  well? (not a number)",
+        '  b:1?1  {"n":1}',
+        "run goes on with 1 answer",
+        "it was answered; attempt 2",
+    ] == [
+        line.text
+        for line in told(
+            lines, one, two, story.park(one, two), story.resume(a=1), replace(story.retry("a"), reason="resumed")
+        )
+    ]
+
+
+def test_what_only_holds_is_told():
+    story = Story()
+    held = story.ask("a", None, kind="before")
+    assert ["asks: held before a", "run waits for 1 answer", "  a:1?1  held before a"] == [
+        line.text for line in told(Lines(), held, story.park(held))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("decided", "not needed any more: enough others had arrived"),
+        ("left", "ended, because its sub graph was left"),
+        ("failed", "ended, because its sub graph failed"),
+        ("newer", "newer"),
+    ],
+)
+def test_a_node_that_is_cancelled_takes_its_text_back(reason, words):
+    story, lines = Story(), Lines()
+    lines.take(story.chunk("a", "half a "))
+    assert [f"{words}; 7 characters taken back"] == [line.text for line in lines.take(story.cancel("a", reason))]
+    assert [words] == [line.text for line in lines.take(story.cancel("b", reason))]
+    assert ["run completed in 1 step"] == [line.text for line in lines.take(story.end())]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"), [("failed", "it failed"), ("handled", "its error handler takes its place"), ("newer", "newer")]
+)
+def test_a_new_attempt_says_why_and_when(reason, words):
+    story = Story()
+    again = replace(story.retry("a", voids=False), reason=reason, delay=1.5)
+    assert [f"{words}; attempt 2 in 1.5 s"] == [line.text for line in Lines().take(again)]
+
+
+def test_a_failure_that_is_tolerated_takes_its_text_back():
+    story, lines = Story(), Lines()
+    lines.take(story.chunk("a", "half a "))
+    failed = replace(story.fail("a"), tolerated=True, voids=("a:1/said",))
+    assert ["failed: it burst; the run goes on without it"] == [line.text for line in lines.take(failed)]
+
+
+def test_where_a_run_comes_from_is_told():
+    story, lines = Story(), Lines()
+    started = replace(story.begin(), thread="talk")
+    assert [f"run {RUN} of graph review started in thread talk", f"run forked from {'02' * 16} at event 3"] == [
+        line.text for line in told(lines, started, story.fork())
+    ]
+    kept = replace(story.complete("a"), cached=True)
+    assert ["done, as kept from before"] == [line.text for line in lines.take(kept)]
 
 
 def test_custom_events_are_shown():

@@ -7,6 +7,7 @@ import io
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.console import Console
 
 from riverrun.cli.panes import Panes
@@ -132,3 +133,23 @@ def test_it_is_never_larger_than_its_place(width, height, moves):
     lines = printed(panes, width, height)
     assert height >= len(lines)
     assert width >= max(map(len, lines))
+
+
+def test_a_node_that_asks_is_shown_and_one_that_is_cancelled_loses_its_text():
+    story, panes = Story(), Panes(("a", "b"), [])
+    for event in (story.start("a"), story.chunk("a", "some words"), story.start("b"), story.ask("b")):
+        panes.take(event)
+    assert line_of(printed(panes), "? b asking") >= 0
+    panes.take(story.cancel("a"))
+    assert len("some words") == panes.voided
+    assert any("− a cancelled" in line for line in printed(panes))
+    panes.take(story.stop())
+    assert any("b ended" in line for line in printed(panes))
+
+
+def test_a_failure_that_voids_takes_back_its_text():
+    story, panes = Story(), Panes(("a",), [])
+    panes.take(story.chunk("a", "some words"))
+    panes.take(replace(story.fail("a"), voids=("a:1/said",), tolerated=True))
+    assert len("some words") == panes.voided
+    assert any("✗ a failed" in line for line in printed(panes))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
 from riverrun.base.errors import InputError
 from riverrun.cli.run import read_input
+from tests.server.served import serving
 
 GIVEN = '{"text": "so it goes"}'
 
@@ -98,3 +101,93 @@ def test_input_comes_from_a_file_or_from_standard_input(folder, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     with pytest.raises(InputError, match="E2001"):
         read_input("-")
+
+
+def test_what_a_run_asks_where_nobody_can_answer_is_told_with_what_to_do(cli, folder):
+    said = cli("run", "questions:both", "--store", "sqlite:///kept.db")
+    assert 1 == said.status
+    lines = said.out.splitlines()
+    assert "run waits for 2 answers" in lines
+    assert "  one:1?1  one?" in lines
+    assert "state: {}" == lines[-1]
+    run = lines[0].split()[1]
+    assert said.err.startswith("error E3022: the run waits for 2 answers\n")
+    assert f"riverrun runs resume {run} --store sqlite:///kept.db --answer" in said.err
+    assert "parked" == cli("runs", "list", "--store", "sqlite:///kept.db", "--json").json()[0]["status"]
+
+
+def test_a_run_that_is_kept_nowhere_says_so(cli, folder):
+    said = cli("run", "questions:asking", "--json")
+    assert None is said.json()[-1]["ending"]
+    told = json.loads(said.err)
+    assert ("E3022", "the run waits for 1 answer") == (told["code"], told["message"])
+    assert "--store" in told["mend"]
+
+
+def test_on_a_server_a_run_that_asks_waits_there(cli):
+    with serving() as served:
+        said = cli("run", "ask", "--url", served.url)
+        run = said.out.split()[1]
+        assert f"riverrun runs resume {run} --url {served.url}" in said.err
+        assert "parked" == served.http.get(f"/v1/runs/{run}").json()["status"]
+
+
+def test_a_run_of_a_thread_goes_on_from_the_one_before(cli, folder):
+    kept = ("--store", "sqlite:///kept.db", "--thread", "talk")
+    cli("run", "planted:graph", "-i", GIVEN, *kept)
+    said = cli("run", "planted:graph", "--json", *kept)
+    assert {"text": "so it goes", "said": "so it goes "} == said.json()[-1]["state"]
+    listed = cli("runs", "list", "--store", "sqlite:///kept.db", "--thread", "talk")
+    assert ["thread", "talk", "talk"] == [line.split()[-1] for line in listed.out.splitlines()]
+    assert "no runs\n" == cli("runs", "list", "--store", "sqlite:///kept.db", "--thread", "other").out
+
+
+def played(folder, arguments, typed):
+    """Run a command in a terminal of its own, type what is given once its words appear; give what it showed."""
+    master, slave = os.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riverrun.cli", *arguments],
+        cwd=folder,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(slave)
+    shown, left = "", list(typed)
+    try:
+        while True:
+            try:
+                shown += os.read(master, 65536).decode(errors="replace")
+            except OSError:  # Linux says so when the last one has closed the terminal
+                break
+            while left and left[0][0] in shown:
+                words, keys = left.pop(0)
+                shown = shown.partition(words)[2]
+                os.write(master, keys)
+    finally:
+        os.close(master)
+        process.kill() if process.poll() is None and left else None
+        status = process.wait(timeout=20)
+    return status, shown, left
+
+
+@pytest.mark.slow
+def test_in_a_terminal_the_questions_are_asked_and_the_run_goes_on(folder):
+    typed = [("publish?", b""), ("> ", b"yes\n"), ("as", b""), ("> ", b"news\n")]
+    kept = ["--store", "sqlite:///kept.db"]
+    status, shown, left = played(folder, ["run", "questions:asking", *kept], typed)
+    assert (0, []) == (status, left), shown
+    assert "completed" in shown
+    assert "news" in shown
+
+
+@pytest.mark.slow
+def test_who_leaves_at_a_question_leaves_the_run_waiting(cli, folder):
+    kept = ["--store", "sqlite:///kept.db"]
+    status, shown, left = played(folder, ["run", "questions:asking", *kept], [("> ", b"\x04")])
+    assert (1, []) == (status, left), shown
+    assert "E3022" in shown
+    assert "parked" == cli("runs", "list", "--json", *kept).json()[0]["status"]

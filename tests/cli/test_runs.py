@@ -98,3 +98,23 @@ def test_a_status_that_there_is_not_is_a_usage_error(cli, folder):
 def test_a_server_that_is_not_there_is_an_error(cli, folder, monkeypatch):
     monkeypatch.setenv("RIVERRUN_URL", "http://127.0.0.1:9")
     assert cli("runs", "list").err.startswith("error E5001: ")
+
+
+def test_people_see_how_a_run_is_at_once(cli, run, failed, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = cli("runs", "list", "--store", STORE).out
+    assert "✗ failed" in shown
+    assert "✓ completed" in shown
+
+
+def test_a_parked_run_is_listed_and_shown_with_what_it_asks(cli, parked):
+    run = parked("both")
+    (row,) = cli("runs", "list", "--status", "parked").out.splitlines()[1:]
+    assert [run, "both", "parked"] == row.split()[:3]
+    shown = cli("runs", "show", run).out
+    assert "one:1?1" in shown
+    assert "how many?" in shown
+    told = json.loads(cli("runs", "show", run, "--json").out)
+    assert {"one:1?1", "count:1?1"} == {question["id"] for question in told["questions"]}

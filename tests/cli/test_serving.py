@@ -128,3 +128,35 @@ def test_what_cannot_be_served_is_an_error_with_a_code(folder, arguments, code):
 def test_the_commands_say_what_they_are_for():
     for each in (dev, serve):
         assert each.__doc__
+
+
+def test_it_is_not_open_to_other_machines_unless_it_asks_who_comes_or_is_told(folder):
+    arguments = ("serve", "planted:graph", "--host", "0.0.0.0", "--port", "0", "--store", "memory:")
+    for command_name in ("serve", "dev"):
+        done = command(folder, command_name, *arguments[1:])
+        assert (1, "error E6006") == (done.returncode, done.stderr.splitlines()[0][:11])
+        assert "RIVERRUN_KEYS" in done.stderr
+        assert "--no-auth" in done.stderr
+    for more, environment in ((["--no-auth"], {}), ([], {"RIVERRUN_KEYS": "me-key:me"})):
+        with served(folder, *arguments, *more, "--json", **environment) as (process, line):
+            url = json.loads(line)["url"].replace("0.0.0.0", "127.0.0.1")
+            listed = command(folder, "runs", "list", "--url", url)
+            assert (0 if more else 1) == listed.returncode
+            assert 0 == command(folder, "runs", "list", "--url", url, "--key", "me-key").returncode
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(timeout=20)
+
+
+def test_a_setting_of_keys_that_cannot_be_taken_is_an_error_that_does_not_show_them(folder):
+    environment = {**os.environ, "RIVERRUN_KEYS": "sesame:acme:all"}
+    done = subprocess.run(
+        [sys.executable, "-m", "riverrun.cli", "serve", "planted:graph", "--store", "memory:"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=environment,
+    )
+    assert (1, "error E6006") == (done.returncode, done.stderr.splitlines()[0][:11])
+    assert "sesame" not in done.stderr

@@ -10,7 +10,7 @@ import pytest
 import riverrun
 from riverrun.base.errors import GraphError, InputError, LoadError
 from riverrun.cli import target
-from riverrun.cli.target import load
+from riverrun.cli.target import load, only
 
 
 @pytest.mark.parametrize("place", ["planted", "planted.py", "./planted.py"])
@@ -127,3 +127,10 @@ def test_what_a_module_prints_does_not_reach_standard_output(folder, capsys):
 
 def test_the_package_is_where_the_loader_thinks():
     assert Path(riverrun.__file__).parent == target._PACKAGE
+
+
+def test_where_one_graph_is_meant_several_are_an_error(folder):
+    name, graph = only("planted:graph")
+    assert ("graph", graph) == (name, load("planted:graph")["graph"])
+    with pytest.raises(InputError, match="E6006"):
+        only("planted")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import asyncio, sys
-from riverrun.face.compiled import StateGraph
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import END, START
 from riverrun.server.app import create_app
 from riverrun.server.serve import serve

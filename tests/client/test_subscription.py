@@ -18,7 +18,7 @@ from riverrun.base.errors import (
 )
 from riverrun.client.connect import Connect
 from riverrun.client.session import Pace, State
-from riverrun.client.subscription import Subscription
+from riverrun.client.subscription import Subscription, Watch
 from riverrun.events.ending import Close, Duty
 from riverrun.events.kinds import RunTimedOut, Unknown
 from riverrun.wire import sse
@@ -68,7 +68,8 @@ async def read_all(url, *, pace=PATIENT, after=0, log=None, on_change=None, time
     """Read to the end; give the events and the subscription."""
     connect = Connect(url, timeout=timeout)
     try:
-        async with Subscription(connect, PATH, pace=pace, after=after, log=log, on_change=on_change) as events:
+        watch = Watch(on_change=on_change)
+        async with Subscription(connect, PATH, pace=pace, after=after, log=log, watch=watch) as events:
             return [event async for event in events], events
     finally:
         await connect.aclose()

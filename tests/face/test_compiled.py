@@ -37,13 +37,13 @@ async def later_one(state):
 
 
 async def test_a_run_is_awaited_for_its_state():
-    assert {"x": 4} == await compiled(a=one, b=later_one, c=one).ainvoke({"x": 1})
+    assert {"x": 4, "log": []} == await compiled(a=one, b=later_one, c=one).ainvoke({"x": 1})
 
 
 def test_code_that_is_not_async_may_run_graphs_too():
     made = compiled(a=one, b=later_one)
-    assert {"x": 2} == made.invoke({})
-    assert {"x": 2} == made.invoke()
+    assert {"x": 2, "log": []} == made.invoke({})
+    assert {"x": 2, "log": []} == made.invoke()
     log = list(made.stream({"x": 5}))
     check_log(log)
     assert "run.completed" == log[-1].type
@@ -77,11 +77,20 @@ def test_leaving_a_stream_early_ends_the_run():
     assert [True] == ended
 
 
-@pytest.mark.parametrize("limit", [0, -1, "many", 1.5, None])
+@pytest.mark.parametrize("limit", [0, -1, "many", 1.5])
 async def test_a_limit_is_a_number_from_one(limit):
     with pytest.raises(InputError) as caught:
         await compiled(a=one).ainvoke({}, {"recursion_limit": limit})
     assert "E6006" == caught.value.code
+
+
+async def test_a_limit_of_none_is_the_limit_of_the_settings():
+    made = CompiledGraph(
+        graph((START, "a"), ("a", "a"), a=one).plan("graph"), RunSettings(strict=False, recursion_limit=7)
+    )
+    for config in ({"recursion_limit": None}, {}, None):
+        with pytest.raises(RunFailed, match="7 steps"):
+            await made.ainvoke({}, config)
 
 
 async def test_a_limit_is_kept():
@@ -130,12 +139,12 @@ async def test_a_time_limit_is_an_error_of_its_own():
 async def test_one_graph_runs_many_times_at_once():
     made = compiled(a=later_one, b=one)
     results = await asyncio.gather(*(made.ainvoke({"x": number}) for number in range(50)))
-    assert [{"x": number + 2} for number in range(50)] == results
+    assert [{"x": number + 2, "log": []} for number in range(50)] == results
 
 
 async def test_a_graph_without_a_node_ends_at_once():
     made = graph((START, "__end__")).compile()
-    assert {"x": 1} == await made.ainvoke({"x": 1})
+    assert {"x": 1, "log": []} == await made.ainvoke({"x": 1})
     assert ["run.started", "run.completed"] == kinds([event async for event in made.astream({})])
 
 

@@ -60,12 +60,12 @@ async def test_a_reader_that_leaves_changes_nothing():
     await anext(events)
     await events.aclose()
     held.go.set()
-    assert {"x": 1} == await run.result()
+    assert {"x": 1, "log": []} == await run.result()
 
 
 async def test_the_result_is_the_state_and_can_be_asked_for_again():
     run = await compiled(a=lambda state: {"x": 1}).start({"y": 2})
-    assert [{"x": 1, "y": 2}] * 3 == [await run.result(), await run.result(), run.state()]
+    assert [{"x": 1, "y": 2, "log": []}] * 3 == [await run.result(), await run.result(), run.state()]
     (await run.result())["x"] = 9
     assert 1 == run.state()["x"]
 
@@ -74,9 +74,9 @@ async def test_the_state_of_a_run_that_goes_on_is_what_is_settled():
     held = Held()
     run = await graph((START, "a"), ("a", "b"), a=lambda state: {"y": 1}, b=held).compile().start({})
     await held.began.wait()
-    assert {"y": 1} == run.state()
+    assert {"y": 1, "log": []} == run.state()
     held.go.set()
-    assert {"x": 1, "y": 1} == await run.result()
+    assert {"x": 1, "y": 1, "log": []} == await run.result()
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -128,7 +128,7 @@ async def test_a_result_that_is_awaited_and_given_up_leaves_the_run_alone():
     with pytest.raises(asyncio.CancelledError):
         await waiting
     held.go.set()
-    assert {"x": 1} == await run.result()
+    assert {"x": 1, "log": []} == await run.result()
 
 
 async def test_a_run_goes_on_when_nobody_holds_it():

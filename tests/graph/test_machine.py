@@ -219,7 +219,7 @@ def test_signals_to_what_does_not_run_are_refused_and_change_nothing():
             signal()
     assert (told, RunState.RUNNING) == (len(machine.events), machine.state)
     machine.returned("a:1", {"x": 2}, (), (), 3)
-    assert {"x": 2} == machine.values()
+    assert {"log": [], "x": 2} == machine.values()
 
 
 def test_after_the_end_nothing_is_taken():
@@ -276,7 +276,7 @@ def test_a_reducer_that_fails_on_the_way_out_of_a_stop_is_no_news():
     machine.returned("a:1", {"log": 5}, (), (), 4)
     assert isinstance(machine.events[-1], RunStopped)
     assert not [event for event in machine.events if isinstance(event, NodeFailed)]
-    assert {"x": 1} == machine.values()
+    assert {"log": [], "x": 1} == machine.values()
 
 
 def test_a_reducer_that_raises_fails_its_node_by_name():
@@ -286,7 +286,7 @@ def test_a_reducer_that_raises_fails_its_node_by_name():
     assert isinstance(failed, NodeFailed)
     assert isinstance(last, RunFailed)
     assert ("E3007", "key 'log'") == (failed.error.code, failed.error.where)
-    assert {"x": 1} == machine.values()
+    assert {"log": [], "x": 1} == machine.values()
 
 
 def test_branches_that_write_one_key_fail_the_run_and_leave_it_as_it_was_before_them():
@@ -304,7 +304,7 @@ def test_branches_that_write_one_key_fail_the_run_and_leave_it_as_it_was_before_
         assert ("E3004", "key 'x'") == (last.error.code, last.error.where)
         assert "'a'" in last.error.message
         assert "'b'" in last.error.message
-        assert {"x": 1} == machine.values()
+        assert {"log": [], "x": 1} == machine.values()
 
 
 def test_an_update_belongs_to_the_moment_it_was_given():
@@ -349,7 +349,7 @@ def test_a_node_whose_routers_are_cut_off_has_done_its_work_all_the_same():
     completed, last = machine.events[-2:]
     assert isinstance(completed, NodeCompleted)
     assert isinstance(last, RunStopped)
-    assert ({"x": 5}, ()) == (machine.values(), last.partial)
+    assert ({"log": [], "x": 5}, ()) == (machine.values(), last.partial)
 
 
 def test_a_run_that_is_cut_off_before_its_first_node_keeps_its_input():
@@ -360,7 +360,7 @@ def test_a_run_that_is_cut_off_before_its_first_node_keeps_its_input():
     machine.started(run_started(given={"x": 1}))
     machine.failed("__start__:1", ErrorInfo(code="E3006", message="nowhere"), 2)
     assert isinstance(machine.events[-1], RunFailed)
-    assert {"x": 1} == machine.values()
+    assert {"log": [], "x": 1} == machine.values()
 
 
 def test_what_an_event_holds_cannot_be_changed_through_what_the_node_gave():

@@ -118,29 +118,44 @@ def test_a_function_is_run_as_what_it_is(function, manner):
     assert manner == manner_of(function) == read(function).manner
 
 
+class Runtime:
+    """Stands for a class of another library that goes by this name."""
+
+
+def by_annotation(state, one: Runtime, two: StreamWriter):  # noqa: F821  # its name is all that is looked at
+    return {}
+
+
 @pytest.mark.parametrize(
-    ("function", "takes"),
+    ("function", "wants", "by_name"),
     [
-        (lambda state: {}, False),
-        (lambda state, ctx: {}, True),
-        (lambda state, config: {}, True),
-        (lambda state, ctx=None: {}, True),
-        (lambda state, other=None: {}, False),
-        (lambda *args: None, False),
-        (lambda state, *args, **kwargs: {}, False),
-        (lambda state, *, option=1: {}, False),
-        (Called(), True),
-        (Things().later, True),
-        (Things().method, False),
-        (functools.partial(two_texts, "x"), False),
-        (passed_through(lambda state, ctx: {}), True),
-        (dict, False),
-        (print, False),
+        (lambda state: {}, (), ()),
+        (lambda state, ctx: {}, ("ctx",), ()),
+        (lambda state, anything: {}, ("ctx",), ()),
+        (lambda state, config: {}, ("config",), ()),
+        (lambda state, ctx=None: {}, ("ctx",), ()),
+        (lambda state, config, runtime, writer, store: {}, ("config", "runtime", "writer", "store"), ()),
+        (lambda state, writer, other=None: {}, ("writer",), ()),
+        (lambda state, other=None: {}, (), ()),
+        (lambda *args: None, (), ()),
+        (lambda state, *args, **kwargs: {}, (), ()),
+        (lambda state, *, option=1: {}, (), ()),
+        (lambda state, *, runtime: {}, (), (("runtime", "runtime"),)),
+        (lambda state, ctx, *, store=None: {}, ("ctx",), (("store", "store"),)),
+        (by_annotation, ("runtime", "writer"), ()),
+        (Called(), ("ctx",), ()),
+        (Things().later, ("ctx",), ()),
+        (Things().method, (), ()),
+        (functools.partial(two_texts, "x"), (), ()),
+        (passed_through(lambda state, ctx: {}), ("ctx",), ()),
+        (dict, (), ()),
+        (print, (), ()),
     ],
     ids=numbered(),
 )
-def test_the_context_is_given_to_who_asks_for_it(function, takes):
-    assert takes is read(function).takes_context
+def test_a_function_is_given_what_it_asks_for(function, wants, by_name):
+    made = read(function)
+    assert (wants, by_name) == (made.wants, made.wants_named)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_fold_gives_the_orders_for_what_should_be_running(sketch, order):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order))
     while not game.over:
-        running = set(game._work)
+        running = set(game.work)
         machine = replay(plan, RUN, through_json(game.log))
         assert running == {each.exec_id for each in machine.commands}
         game.advance()

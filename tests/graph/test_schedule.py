@@ -21,7 +21,7 @@ from tests.graph.test_loops import graphs, nested
 @given(st.one_of(graphs(6, 1), nested()), st.lists(st.integers(0, 1000), max_size=40))
 def test_what_begins_is_what_the_rule_lets_begin(graph, numbers):
     nest, choices = LoopNest(graph), iter(numbers)
-    schedule, moment = Schedule(nest), Moment("x:1", (), {})
+    schedule, moment = Schedule(nest, {}), Moment("x:1", (), {})
     for edge, target in enumerate(graph[0]):
         schedule.trigger(target, nest.step(0, (), target), moment, edge)
     for choice in choices:

@@ -195,7 +195,7 @@ def test_a_default_that_cannot_be_made_is_refused_with_its_key():
 
     schema = StateGraph(Broken)._schema
     with pytest.raises(InputError) as caught:
-        schema.check_input({})
+        schema.starting_values(schema.check_input({}))
     assert ("E2010", "key 'number'") == (caught.value.code, caught.value.where)
     assert {"number": 2} == schema.check_input({"number": 2})
 
@@ -222,7 +222,7 @@ class Private(TypedDict):
 
 
 async def write(state):
-    assert {"question": "q"} == state
+    assert {"notes": [], "question": "q"} == state
     return {"draft": "d", "notes": ["n"]}
 
 
@@ -252,8 +252,8 @@ async def test_an_input_class_may_have_defaults_and_an_instance_of_it_may_be_giv
         return {"answer": state["question"]}
 
     graph = chain(Whole, node, input_schema=Asked).compile()
-    assert {"question": "why?", "answer": "why?"} == await graph.ainvoke()
-    assert {"question": "who?", "answer": "who?"} == await graph.ainvoke(Asked("who?"))
+    assert {"notes": [], "question": "why?", "answer": "why?"} == await graph.ainvoke()
+    assert {"notes": [], "question": "who?", "answer": "who?"} == await graph.ainvoke(Asked("who?"))
 
 
 async def test_the_input_schema_of_a_node_wins_over_its_annotation():
@@ -261,7 +261,8 @@ async def test_the_input_schema_of_a_node_wins_over_its_annotation():
         return {"answer": str(state)}
 
     made = StateGraph(Whole).add_node(node, input_schema=Given).add_edge(START, "node")
-    assert {"question": "q", "answer": "{'question': 'q'}"} == await made.compile().ainvoke({"question": "q"})
+    whole = {"notes": [], "question": "q", "answer": "{'question': 'q'}"}
+    assert whole == await made.compile().ainvoke({"question": "q"})
 
 
 async def test_a_node_that_asks_for_everything_as_a_dict_gets_it():

@@ -182,7 +182,7 @@ def test_a_removal_by_name_needs_a_reducer_that_knows_the_name():
     ],
 )
 def test_an_input_cannot_remove_or_overwrite(given):
-    for take in (PAST.check_input, PAST.first):
+    for take in (PAST.check_input, lambda each: PAST.first(each, {}, {})):
         with pytest.raises(InputError) as caught:
             take(given)
         assert ("E2010", f"input key {next(iter(given))!r}") == (caught.value.code, caught.value.where)
@@ -238,6 +238,6 @@ def test_limits_hold_for_the_user_and_not_for_what_a_log_recorded():
     assert {"extra": 1} == limited.check_input({"extra": 1})
     with pytest.raises(InputError, match="its keys are: extra, words"):
         limited.check_input({"plain": 1})
-    assert ({"plain": 1}, {"plain": 1}) == limited.first({"plain": 1})
+    assert ({"plain": 1}, {"plain": 1}) == limited.first({"plain": 1}, {}, {})
     assert {"words": []} == limited.output({"words": [], "plain": 1})
     assert {"plain": 1} == read_schema(dict).limited(read_shape(dict), read_shape(dict)).check_input({"plain": 1})

@@ -5,20 +5,23 @@ from __future__ import annotations
 import pytest
 
 from riverrun.base.errors import IllegalMove
+from riverrun.graph.build import GraphBuilder
+from riverrun.graph.course import Course, Step
 from riverrun.graph.merge import Moment
 from riverrun.graph.moves import StepState
-from riverrun.graph.node import read_node
+from riverrun.graph.node import START, read_node
 from riverrun.graph.schedule import Live
 from riverrun.graph.state import Key, Schema
-from riverrun.graph.step import FIRST, Step
+from riverrun.graph.step import FIRST
 
 SCHEMA = Schema({"t": Key(name="t", kind=str), "l": Key(name="l", kind=list)})
 ORIGIN = Moment(FIRST, (), {})
+COURSE = Course(GraphBuilder(dict).add_node("a", lambda state: None).add_edge(START, "a").plan("g"))
 
 
 def step(name="a:1", node=True):
     made = read_node("a", lambda state: None, agent="Ann", key=None) if node else None
-    return Step(name, made, Live(1, ()), {}, ORIGIN)
+    return Step(name, COURSE, made, Live(1, ()), {}, ORIGIN)
 
 
 def test_an_illegal_signal_leaves_it_where_it_was():
@@ -30,7 +33,7 @@ def test_an_illegal_signal_leaves_it_where_it_was():
 
 
 def test_its_label_says_who_it_is():
-    assert {"node": "a", "exec": "a:1", "attempt": 1, "agent": "Ann"} == step().label
+    assert {"ns": (), "node": "a", "exec": "a:1", "attempt": 1, "agent": "Ann"} == step().label
 
 
 def test_it_writes_its_updates_then_its_streams():
@@ -59,14 +62,15 @@ def test_a_stream_that_gave_nothing_is_what_its_key_is():
     assert () == one.heard
 
 
-def test_a_new_attempt_keeps_nothing_but_the_names_of_its_messages():
+def test_a_new_attempt_keeps_nothing_but_the_names_of_its_messages_and_its_answers():
     one = step()
+    one.answers = ("yes",)
     one.open_fold("t", SCHEMA).add("x")
     one.open_fold("l", SCHEMA)
     one.updates.append({"l": [1]})
     one.goto = ("b",)
     assert ("a:1/t",) == one.renew()
-    assert (2, (), None, ()) == (one.attempt, one.writes, one.goto, one.heard)
+    assert (2, (), None, (), ("yes",)) == (one.attempt, one.writes, one.goto, one.heard, one.answers)
     assert "a:1/t" == one.open_fold("t", SCHEMA).message
 
 

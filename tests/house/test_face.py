@@ -6,24 +6,31 @@ import ast
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from tests.house.source import ROOT, hold, plant
 
 FACE = "src/riverrun/__init__.py"
-NAMES = 25
+NAMES = 32  # LangGraph's programs run unchanged only if its names stand here
 LINES = 60
 
-IMPORT_MS = 60.0  # what `import riverrun` may add to a bare Python
+IMPORT_MS = 60.0  # what `import riverrun` may add to a bare Python ...
 UNAVOIDABLE = "import asyncio, msgspec"
-UNAVOIDABLE_MS = 42.0  # what that adds on the idle machine that the limit was set on; on a slower one it grows with it
-ROUNDS = 5  # at least
-PATIENCE = 20.0  # seconds, for more rounds on a busy machine
+UNAVOIDABLE_MS = 42.0  # ... on the idle machine where this adds so much
+TIMES = IMPORT_MS / UNAVOIDABLE_MS  # so this is the limit on any machine
+ROUNDS = 7  # at least
+PATIENCE = 20.0  # seconds, for more rounds where the limit is not met
+
+# What it may load of the standard library that `UNAVOIDABLE` does not: a state may be a dataclass, sync nodes need a
+# pool of threads.
+EXTRA = {"dataclasses", "copy", "concurrent.futures.thread", "queue", "_queue", "bisect", "_bisect", "zlib"}
 
 HEAVY_ROOMS = {"cli", "server", "testing", "transports"}
 
@@ -82,18 +89,48 @@ def loaded_by(statement: str) -> set[str]:
 
 @pytest.fixture
 def compiled(tmp_path):
-    """The environment of a Python that may keep compiled files, as users have it; they are compiled once, here."""
+    """The environment of a Python that has its compiled files at hand, as users have it; they are made once, here.
+
+    Without them every import compiles our source anew, which doubles what it takes; the environment of these tests may
+    forbid to keep them.
+    """
     outer = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {**outer, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     milliseconds("import riverrun", environment)
+    made = {path.name.partition(".")[0] for path in tmp_path.rglob("riverrun/**/*.pyc")}
+    assert {"__init__", "compiled", "machine"} <= made, "our compiled files were not kept: the figure would be another"
     return environment
 
 
 def milliseconds(statement: str, environment: dict[str, str]) -> float:
-    """Measure how long a fresh Python takes for a statement, from start to end."""
-    start = time.perf_counter()
+    """Measure what a fresh Python costs the processor for a statement, from start to end.
+
+    Its own time, not the clock on the wall: what else the machine does is not ours.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", statement], env=environment, timeout=50, check=True)
-    return (time.perf_counter() - start) * 1000
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000
+
+
+def too_heavy(statement: str, environment: dict[str, str], patience: float = PATIENCE) -> str | None:
+    """Say how a statement breaks the limit, if it does.
+
+    A shared machine has fast and slow minutes (the same import was seen to cost 70 ms and 104), so a time says little.
+    The three programs of a round follow each other at once, and what is judged is a ratio inside a round; the middle of
+    several rounds is not moved by one that a change of pace has hit.
+    """
+    ratios: list[float] = []
+    give_up_at = time.monotonic() + patience
+    while len(ratios) < ROUNDS or (median(ratios) >= TIMES and time.monotonic() < give_up_at):
+        bare, unavoidable, whole = (milliseconds(each, environment) for each in ("pass", UNAVOIDABLE, statement))
+        ratios.append((whole - bare) / (unavoidable - bare))
+    if median(ratios) < TIMES:
+        return None
+    return (
+        f"{statement!r} costs {median(ratios):.2f} times what {UNAVOIDABLE!r} does (both above a bare Python), at most "
+        f"{TIMES:.2f}; the heaviest by themselves: {heaviest(statement, environment)}"
+    )
 
 
 def heaviest(statement: str, environment: dict[str, str]) -> str:
@@ -112,15 +149,15 @@ def test_the_face_is_small_and_says_what_it_shows():
 
 
 def test_a_swollen_face_is_reported(tmp_path):
-    names = ", ".join(f"n{number}" for number in range(26))
-    listed = ", ".join(f'"n{number}"' for number in range(25))
+    names = ", ".join(f"n{number}" for number in range(33))
+    listed = ", ".join(f'"n{number}"' for number in range(32))
     text = f"from __future__ import annotations\nfrom riverrun.face import {names}\n__all__ = [{listed}, 'gone']\n"
     plant(tmp_path, {FACE: text + "import os.path\n_x = 1\n" + "\n" * 60})
     assert [
         f"{FACE}: 65 lines, at most 60",
-        f"{FACE}: 26 public names, at most 25",
+        f"{FACE}: 33 public names, at most 32",
         f"{FACE}: gone is in __all__ but is not there",
-        f"{FACE}: n25 is public but not in __all__",
+        f"{FACE}: n32 is public but not in __all__",
         f"{FACE}: os is public but not in __all__",
     ] == ill_mannered_face(tmp_path)
 
@@ -138,26 +175,20 @@ def test_importing_riverrun_loads_only_the_standard_library_and_the_codec():
     assert set() == {f"riverrun.{room}" for room in HEAVY_ROOMS} & loaded
 
 
-@pytest.mark.slow
-def test_importing_riverrun_takes_less_than_60_ms_above_a_bare_python(compiled):
-    """The one timing that is a law of the house (all other figures live in bench/).
+def test_importing_riverrun_loads_hardly_more_of_the_standard_library_than_asyncio_and_the_codec_do():
+    more = loaded_by("import riverrun") - loaded_by(UNAVOIDABLE) - EXTRA
+    hold([f"`import riverrun` loads {name}" for name in sorted(more) if name.partition(".")[0] != "riverrun"])
 
-    The least of several runs is what the import costs when nothing disturbs it. The two programs take turns, and more
-    rounds are added while the limit is not met, so a busy machine makes this test slower, not red.
-    """
-    bare = unavoidable = with_riverrun = limit = float("inf")
-    give_up_at = time.monotonic() + PATIENCE
-    rounds = 0
-    while rounds < ROUNDS or (with_riverrun - bare >= limit and time.monotonic() < give_up_at):
-        bare = min(bare, milliseconds("pass", compiled))
-        unavoidable = min(unavoidable, milliseconds(UNAVOIDABLE, compiled))
-        with_riverrun = min(with_riverrun, milliseconds("import riverrun", compiled))
-        limit = IMPORT_MS * max(1.0, (unavoidable - bare) / UNAVOIDABLE_MS)
-        rounds += 1
-    if with_riverrun - bare >= limit:
-        pytest.fail(
-            f"import riverrun takes {with_riverrun - bare:.0f} ms above a bare Python ({bare:.0f} ms), "
-            f"at most {limit:.0f} where asyncio and msgspec alone take {unavoidable - bare:.0f}; "
-            f"the heaviest by themselves: {heaviest('import riverrun', compiled)}",
-            pytrace=False,
-        )
+
+@pytest.mark.slow
+def test_importing_riverrun_takes_less_than_60_ms_above_a_bare_python_where_asyncio_and_the_codec_take_42(compiled):
+    """The one timing that is a law of the house (all other figures live in bench/)."""
+    complaint = too_heavy("import riverrun", compiled)
+    if complaint is not None:
+        pytest.fail(complaint, pytrace=False)
+
+
+@pytest.mark.slow
+def test_an_import_that_takes_too_much_is_reported_with_the_heaviest_modules(compiled):
+    heavy = "import riverrun, riverrun.server.app"  # brings FastAPI and pydantic
+    assert re.match(r"'import riverrun, .*' costs \d+\.\d\d times .*pydantic", too_heavy(heavy, compiled, 0.0) or "")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riverrun.base.errors import CursorError, Fenced, HeadMoved, InputError, RiverrunError
+from riverrun.base.errors import Busy, CursorError, Fenced, HeadMoved, InputError, RiverrunError
 from riverrun.events.ending import Ending
 from riverrun.events.kinds import (
     ErrorInfo,
@@ -22,7 +22,18 @@ from riverrun.events.kinds import (
     RunTimedOut,
     Unknown,
 )
-from riverrun.log.log import check_append, check_place, check_repeat, ending_of, settle, status_after
+from riverrun.log.log import (
+    check_append,
+    check_order,
+    check_place,
+    check_repeat,
+    check_thread,
+    ending_of,
+    settle,
+    status_after,
+    status_at_birth,
+    wakes,
+)
 from riverrun.log.store import Page
 
 RUN = "a" * 32
@@ -157,3 +168,45 @@ def test_an_unknown_outcome_is_settled_by_the_tail_or_not_at_all(epoch, other, e
     except RiverrunError as error:
         outcome = error.code
     assert wanted == outcome
+
+
+# --- birth, threads, controls ---
+
+
+@pytest.mark.parametrize(
+    ("last", "free", "owned"),
+    [
+        (None, "queued", "running"),
+        (chunk(2), "queued", "running"),
+        (RunInterrupted(seq=2, ts=1, run=RUN), "parked", "running"),
+        (done(2), "ended", "ended"),
+    ],
+)
+def test_the_last_event_says_what_a_new_run_is_unless_somebody_owns_it(last, free, owned):
+    started = RunStarted(seq=1, ts=1, run=RUN, graph="g", log="abcdabcd")
+    prefix = [] if last is None else [last]
+    assert [free, owned] == [status_at_birth(started, prefix, owned=one) for one in (False, True)]
+
+
+@pytest.mark.parametrize("events", [[chunk(3)], [chunk(2), chunk(4)], [chunk(1)], [done(2), chunk(3)]])
+def test_events_that_are_no_log_make_no_run(events):
+    started = RunStarted(seq=1, ts=1, run=RUN, graph="g", log="abcdabcd")
+    with pytest.raises(HeadMoved, match="E4005"):
+        status_at_birth(started, events, owned=False)
+    with pytest.raises(HeadMoved, match="E4005"):
+        check_order(1, events)
+
+
+def test_nothing_continues_every_log():
+    check_order(7, [])
+
+
+def test_a_thread_that_is_busy_names_the_run():
+    check_thread("t", None)
+    with pytest.raises(Busy, match=rf"E3018.*'t'.*{RUN}") as caught:
+        check_thread("t", RUN)
+    assert caught.value.temporary
+
+
+def test_only_what_asks_a_run_to_go_on_or_to_end_wakes_it():
+    assert [True, True, False, False] == [wakes(kind) for kind in ("resume", "stop", "note", "")]

@@ -10,7 +10,7 @@ from riverrun.log.store import AppendsAtOnce, LogStore
 from riverrun.stores.memory import MemoryStore
 from riverrun.stores.sqlite import SqliteStore
 
-VERBS = ("create", "claim", "append", "renew", "read", "wait", "control", "list", "sweep")
+VERBS = ("create", "claim", "append", "renew", "read", "wait", "control", "list", "sweep", "compact")
 
 
 def public(kind):
@@ -22,7 +22,7 @@ def form(method):
     return inspect.iscoroutinefunction(method), signature.parameters, signature.return_annotation
 
 
-def test_the_contract_is_nine_verbs_and_close():
+def test_the_contract_is_ten_verbs_and_close():
     assert {*VERBS, "close"} == set(public(LogStore))
 
 

@@ -13,14 +13,20 @@ from riverrun.events.ending import Ending
 from riverrun.events.kinds import (
     Custom,
     ErrorInfo,
+    NodeCancelled,
     NodeChunk,
     NodeCompleted,
     NodeFailed,
+    NodeInterrupted,
     NodeRetrying,
     NodeStarted,
+    Question,
     RunCompleted,
     RunFailed,
+    RunInterrupted,
+    RunResumed,
     RunStarted,
+    RunStopped,
     RunTakenOver,
     text_length,
 )
@@ -40,11 +46,16 @@ def begin():
     return RunStarted(seq=1, graph="g", log="abcdabcd", **BASE)
 
 
+def ask(name):
+    return Question(id=name, node="n", exec=name.partition("?")[0], value="well?")
+
+
 @st.composite
 def logs(draw):
     """Draw a whole log: chunks of two messages, a takeover with voided text now and then, an ending or none."""
     events, lengths = [begin()], {"a": 0, "b": 0}
-    steps = st.lists(st.sampled_from(["a", "b", "b", "over", "custom", "started", "completed", "failed"]), max_size=14)
+    kinds = ["a", "b", "b", "over", "custom", "started", "completed", "failed", "cancelled", "asked", "answered"]
+    steps = st.lists(st.sampled_from(kinds), max_size=14)
     for step in draw(steps):
         seq = len(events) + 1
         if step in lengths:
@@ -58,7 +69,15 @@ def logs(draw):
         elif step == "custom":
             events.append(Custom(seq=seq, name="c", **NODE))
         elif step == "failed":
-            events.append(NodeFailed(seq=seq, error=ErrorInfo(code="E3001", message="x"), **NODE))
+            events.append(NodeFailed(seq=seq, error=ErrorInfo(code="E3001", message="x"), voids=("b",), **NODE))
+            lengths["b"] = 0
+        elif step == "cancelled":
+            events.append(NodeCancelled(seq=seq, voids=("a", "b"), **NODE))
+            lengths = {"a": 0, "b": 0}
+        elif step == "asked":
+            events.append(NodeInterrupted(seq=seq, question=ask(draw(st.sampled_from(["n:1?1", "n:1?2"]))), **NODE))
+        elif step == "answered":
+            events.append(RunResumed(seq=seq, answers={"n:1?1": "yes"}, **BASE))
         else:
             events.append((NodeStarted if step == "started" else NodeCompleted)(seq=seq, **NODE))
     if draw(st.booleans()):
@@ -68,7 +87,8 @@ def logs(draw):
 
 def told(view):
     texts = {name: (message.text, message.length, message.key) for name, message in view.messages.items()}
-    return (view.place, view.log, view.graph, texts, view.nodes, view.voided, view.takeovers, view.chunks, view.ending)
+    counts = (view.voided, view.takeovers, view.chunks)
+    return (view.place, view.log, view.graph, texts, view.nodes, view.questions, counts, view.ending)
 
 
 def fold(events):
@@ -139,3 +159,74 @@ def test_an_event_after_a_gap_is_not_applied():
     view = fold([begin()])
     assert view.apply(chunk(3, "x", 0)) is Verdict.GAP
     assert 1 == view.place
+
+
+# --- what is taken back, and what is asked ---
+
+
+def test_what_a_cancelled_or_failed_node_said_counts_no_more():
+    one = [begin(), chunk(2, "ab", 0, "m"), chunk(3, "cd", 0, "other")]
+    for last in (
+        NodeCancelled(seq=4, voids=("m", "unheard"), **NODE),
+        NodeFailed(seq=4, voids=("m",), tolerated=True, error=ErrorInfo(code="E3001", message="x"), **NODE),
+    ):
+        view = fold([*one, last])
+        texts = {name: message.text for name, message in view.messages.items()}
+        assert ({"m": "", "other": "cd"}, 2, 2) == (texts, view.voided, view.chunks)
+
+
+def test_a_message_that_was_taken_back_begins_anew():
+    view = fold([begin(), chunk(2, "ab", 0, "m"), NodeCancelled(seq=3, voids=("m",), **NODE), chunk(4, "c", 0, "m")])
+    assert "c" == view.messages["m"].text
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        (NodeStarted(seq=2, **NODE), "started"),
+        (NodeCompleted(seq=2, **NODE), "completed"),
+        (NodeRetrying(seq=2, **NODE), "retrying"),
+        (NodeInterrupted(seq=2, question=ask("n:1?1"), **NODE), "interrupted"),
+        (NodeCancelled(seq=2, **NODE), "cancelled"),
+        (NodeFailed(seq=2, error=ErrorInfo(code="E3001", message="x"), **NODE), "failed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_where_a_node_is_follows_from_its_last_event(event, state):
+    assert {"n:1": state} == fold([begin(), event]).nodes
+    assert {"n:1": state} == fold([begin(), event, Custom(seq=3, name="c", **NODE)]).nodes
+
+
+def test_a_question_is_open_until_it_is_answered_and_stands_once_when_it_is_asked_again():
+    other = {**NODE, "exec": "m:1"}
+    log = [
+        begin(),
+        NodeInterrupted(seq=2, question=ask("n:1?1"), **NODE),
+        NodeInterrupted(seq=3, question=ask("m:1?1"), **other),
+        RunInterrupted(seq=4, questions=(ask("n:1?1"), ask("m:1?1")), **BASE),
+    ]
+    assert ["n:1?1", "m:1?1"] == list(fold(log).questions)
+    log.append(RunResumed(seq=5, answers={"n:1?1": 7}, **BASE))
+    assert ["m:1?1"] == list(fold(log).questions)
+    again = Question(id="n:1?1", node="n", exec="n:1", problem="7 is no text")
+    log.append(NodeInterrupted(seq=6, question=again, **NODE))
+    assert {"m:1?1": ask("m:1?1"), "n:1?1": again} == fold(log).questions
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        (NodeCancelled(seq=4, **NODE), ["m:1?1"]),
+        (NodeFailed(seq=4, error=ErrorInfo(code="E3021", message="x"), **NODE), ["m:1?1"]),
+        (RunStopped(seq=4, reason="enough", **BASE), []),
+    ],
+    ids=["cancelled", "failed", "stopped"],
+)
+def test_nobody_waits_for_an_answer_to_what_is_gone(last, left):
+    other = {**NODE, "exec": "m:1"}
+    log = [
+        begin(),
+        NodeInterrupted(seq=2, question=ask("n:1?1"), **NODE),
+        NodeInterrupted(seq=3, question=ask("m:1?1"), **other),
+    ]
+    assert left == list(fold([*log, last]).questions)

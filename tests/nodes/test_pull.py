@@ -12,7 +12,7 @@ import pytest
 
 from riverrun.base.errors import InputError
 from riverrun.events.kinds import NodeChunk, NodeFailed
-from riverrun.face.compiled import StateGraph
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import START
 from riverrun.nodes import pull
 from riverrun.nodes.inlet import Inlet

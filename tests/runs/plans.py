@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Annotated, Any, TypedDict
 
 from riverrun.events.kinds import Custom, Event, NodeChunk
-from riverrun.face.compiled import CompiledGraph, StateGraph
+from riverrun.face.compiled import CompiledGraph
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import END, START
 from riverrun.graph.plan import Plan
 

@@ -8,24 +8,41 @@ from typing import Any
 import pytest
 
 from riverrun.base.errors import NodeError
-from riverrun.runs.context import Context
+from riverrun.graph.node import read_node
+from riverrun.graph.step import RunNode
+from riverrun.runs.context import Context, RunFacts
 
 
-def context(said, **options):
-    return Context(
-        run="r",
-        tenant="t",
-        node="a",
-        exec_id="a:1",
-        attempt=2,
-        remaining_steps=7,
-        emit=lambda name, value: said.append((name, value)),
-        **options,
-    )
+class Listener:
+    """Hears what nodes say, and holds them back when it is told to."""
+
+    def __init__(self):
+        self.said: list[Any] = []
+        self.beats = 0
+        self.full = False
+        self.waited = 0
+
+    def emit(self, exec_id, name, value):
+        assert "a:1" == exec_id
+        self.said.append((name, value))
+
+    def heartbeat(self, exec_id):
+        assert "a:1" == exec_id
+        self.beats += 1
+
+    async def room(self):
+        self.waited += 1
+        self.full = False
+
+
+def context(ear=None, *, answers=(), **facts):
+    node = read_node("a", lambda state: None, agent=None, key=None)
+    order = RunNode("a:1", node, {}, 2, answers)
+    return Context(RunFacts(run="r", tenant="t", **facts), order, ear or Listener(), remaining_steps=7)
 
 
 async def test_it_says_where_the_node_is():
-    ctx = context([])
+    ctx = context()
     assert ("r", "t", "a", "a:1", 2, 7, False) == (
         ctx.run,
         ctx.tenant,
@@ -38,52 +55,51 @@ async def test_it_says_where_the_node_is():
 
 
 async def test_on_the_loop_it_tells_at_once():
-    said: list[Any] = []
-    context(said).emit("progress", {"done": 1})
-    assert [("progress", {"done": 1})] == said
+    ear = Listener()
+    context(ear).emit("progress", {"done": 1})
+    assert [("progress", {"done": 1})] == ear.said
 
 
 async def test_from_a_thread_it_tells_on_the_loop_in_order():
-    said: list[Any] = []
-    ctx = context(said)
+    ear = Listener()
+    ctx = context(ear)
 
     def work():
         for number in range(100):
             ctx.emit("step", number)
 
     await asyncio.to_thread(work)
-    assert [("step", number) for number in range(100)] == said
+    assert [("step", number) for number in range(100)] == ear.said
 
 
 async def test_from_another_loop_it_tells_on_its_own():
-    said: list[Any] = []
-    ctx = context(said)
+    ear = Listener()
+    ctx = context(ear)
 
     async def elsewhere():
         ctx.emit("from", "elsewhere")
 
     await asyncio.to_thread(asyncio.run, elsewhere())
-    assert [("from", "elsewhere")] == said
+    assert [("from", "elsewhere")] == ear.said
 
 
 @pytest.mark.parametrize(("name", "value"), [("x", object()), (5, 1), (None, 1), ("x", {"a": {1j}}), ("x", "\ud800")])
 async def test_what_is_not_json_is_refused_where_it_is_said(name, value):
-    said: list[Any] = []
+    ear = Listener()
     with pytest.raises(NodeError) as caught:
-        context(said).emit(name, value)
+        context(ear).emit(name, value)
     assert "E3008" == caught.value.code
     assert "'a'" in caught.value.message
-    assert [] == said
+    assert [] == ear.said
 
 
 async def test_in_process_any_value_may_be_told():
-    said: list[Any] = []
-    value = object()
-    context(said, strict=False).emit("x", value)
-    assert [("x", value)] == said
+    ear, value = Listener(), object()
+    context(ear, strict=False).emit("x", value)
+    assert [("x", value)] == ear.said
 
 
 async def test_it_hears_that_it_should_end():
-    ctx = context([])
+    ctx = context()
     ctx.tell_stopping()
     assert ctx.stopping

@@ -16,6 +16,7 @@ from riverrun.graph.node import END, START
 from riverrun.graph.plan import Plan
 from riverrun.graph.replay import replay
 from riverrun.log.store import RunKey
+from riverrun.runs.history import History
 from riverrun.runs.launch import Means, make_driver
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
@@ -43,8 +44,9 @@ class Ride:
         """Create the run and begin to drive it."""
         created = await self.store.create("t", self.started, worker="w", lease_seconds=1e6)
         machine = replay(self.plan, RUN, [self.started])
-        means = Means(store=self.store, clock=self.clock, pool=self.pool, settings=self.settings)
-        self.driver, self.writer = make_driver(means, created.row, machine, may_begin=self.gate)
+        history = History(self.store)
+        means = Means(store=self.store, clock=self.clock, pool=self.pool, settings=self.settings, history=history)
+        self.driver, self.writer = make_driver(means, created.row, machine, self.started, may_begin=self.gate)
         self.task = asyncio.create_task(self.driver.run(self.started))
         return self
 
@@ -190,7 +192,7 @@ async def test_a_stop_keeps_what_was_finished_and_says_what_was_cut_short(store)
         log[-1].partial,
         held.ended,
     )
-    assert {"x": 1} == ride.driver.machine.values() == replay(ride.plan, RUN, log).values()
+    assert {"log": [], "x": 1} == ride.driver.machine.values() == replay(ride.plan, RUN, log).values()
 
 
 @pytest.mark.parametrize("store", [MemoryStore, WaitingStore])
@@ -280,7 +282,7 @@ async def test_a_sync_node_that_is_stuck_does_not_hold_up_a_stop_and_its_late_wo
     await asyncio.to_thread(late.wait)
     await asyncio.sleep(0)
     log = await ride.end()
-    assert ("run.stopped", [], {}) == (log[-1].type, told(log), ride.driver.machine.values())
+    assert ("run.stopped", [], {"log": []}) == (log[-1].type, told(log), ride.driver.machine.values())
 
 
 async def test_a_router_that_is_cut_off_leaves_the_work_of_its_node():
@@ -295,7 +297,8 @@ async def test_a_router_that_is_cut_off_leaves_the_work_of_its_node():
     await asked.wait()
     ride.driver.stop("enough")
     log = await ride.end()
-    assert (["node.completed", "run.stopped"], {"x": 1}) == (kinds(log)[-2:], ride.driver.machine.values())
+    state = ride.driver.machine.values()
+    assert (["node.completed", "run.stopped"], {"log": [], "x": 1}) == (kinds(log)[-2:], state)
 
 
 async def test_after_its_end_a_run_does_not_hear_a_stop():
@@ -460,7 +463,7 @@ async def test_a_thread_that_tells_something_to_a_lost_run_breaks_the_run_and_no
 
 async def test_a_value_that_the_store_cannot_keep_ends_the_run_by_name():
     class Picky(WaitingStore):
-        async def append(self, key, epoch, expected_seq, events, lease_seconds):
+        async def append(self, key, epoch, expected_seq, events, lease_seconds, **more):
             raise NodeError("E3008", "not JSON")
 
     ride = await Ride(plan(a=Held()), store=Picky()).begin()

@@ -8,8 +8,8 @@ from riverrun.base.clock import ManualClock
 from riverrun.base.errors import Fenced, NodeError, NotFound
 from riverrun.events.kinds import NodeStarted, RunFailed, RunLost
 from riverrun.log.store import RunKey
-from riverrun.runs import launch
-from riverrun.runs.launch import Means, bury, make_driver, read_log, recall
+from riverrun.runs.history import History
+from riverrun.runs.launch import Means, bury, make_driver, recall
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
 from riverrun.stores.memory import MemoryStore
@@ -23,7 +23,8 @@ KEY = RunKey("t", RUN)
 def means():
     """A memory store under a clock that stands still."""
     clock = ManualClock()
-    return Means(store=MemoryStore(clock), clock=clock, pool=Pool(1), settings=RunSettings())
+    store = MemoryStore(clock)
+    return Means(store=store, clock=clock, pool=Pool(1), settings=RunSettings(), history=History(store))
 
 
 async def row_of(means):
@@ -35,21 +36,11 @@ def say(means, count):
     means.store.append_now(KEY, 1, 1, events)
 
 
-async def test_a_log_is_read_whole_whatever_the_size_of_a_page(means, monkeypatch):
-    monkeypatch.setattr(launch, "_PAGE", 3)
-    await row_of(means)
-    say(means, 11)
-    for upto in (0, 1, 3, 4, 11, 50):
-        assert list(range(1, min(upto, 11) + 1)) == [event.seq for event in await read_log(means.store, KEY, upto)]
-    with pytest.raises(NotFound):
-        await read_log(means.store, RunKey("u", RUN), 1)
-
-
 async def test_a_run_is_recalled_to_where_its_log_ends(means):
     row = await row_of(means)
-    machine, started = await recall(means, plan(a=lambda state: {}), row)
+    machine, started, taken_over = await recall(means, plan(a=lambda state: {}), row)
     assert (run_started(), 1) == (started, len(machine.events))
-    driver, writer = make_driver(means, row, machine)
+    driver, writer = make_driver(means, row, machine, started)
     assert driver.machine is machine
     await driver.run(started)
     assert "ended" == (await means.store.read(KEY, 0, 1)).status

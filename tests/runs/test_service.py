@@ -370,10 +370,10 @@ async def test_a_run_of_a_graph_that_is_not_served_is_left_to_others(workers):
 
 async def test_a_defect_of_ours_ends_the_run_and_tells_nothing_of_the_inside(workers, caplog):
     class Broken(WaitingStore):
-        async def append(self, key, epoch, expected_seq, events, lease_seconds):
+        async def append(self, key, epoch, expected_seq, events, lease_seconds, **more):
             if not events[-1].terminal:
                 raise ZeroDivisionError("secret")
-            return await super().append(key, epoch, expected_seq, events, lease_seconds)
+            return await super().append(key, epoch, expected_seq, events, lease_seconds, **more)
 
     service = await workers(Broken(), {"g": plan(a=one)})
     created = await service.start("t", "g", {})
@@ -417,7 +417,7 @@ async def test_the_state_is_that_of_any_place(workers, store):
     key = created.row.key
     log = await end_of(service, key)
     after = {event.node: event.seq for event in log if event.type == "node.completed"}
-    assert {"y": 9} == await service.state(key, 1)
+    assert {"log": [], "y": 9} == await service.state(key, 1)
     assert {"y": 9, "x": 1, "log": ["one"]} == await service.state(key, after["a"])
     whole = {"y": 9, "x": 2, "log": ["one", "two"]}
     assert [whole] * 3 == [

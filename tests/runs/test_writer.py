@@ -261,7 +261,7 @@ async def test_somebody_who_writes_under_the_same_epoch_is_found_out():
 
 async def test_what_the_store_cannot_keep_is_an_error_and_no_reason_to_try_again():
     class Picky(WaitingStore):
-        async def append(self, key, epoch, expected_seq, events, lease_seconds):
+        async def append(self, key, epoch, expected_seq, events, lease_seconds, **more):
             self.appends.append(len(events))
             raise NodeError("E3008", "not JSON")
 

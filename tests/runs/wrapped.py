@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from riverrun.base.clock import Clock
@@ -46,10 +47,20 @@ class WaitingStore:
         idem_key: str | None = None,
         worker: str | None = None,
         lease_seconds: float = 0.0,
+        prefix: Sequence[Event] = (),
+        one_per_thread: bool = False,
     ) -> Created:
         """As `LogStore.create`."""
         await asyncio.sleep(0)
-        return await self.inner.create(tenant, started, idem_key=idem_key, worker=worker, lease_seconds=lease_seconds)
+        return await self.inner.create(
+            tenant,
+            started,
+            idem_key=idem_key,
+            worker=worker,
+            lease_seconds=lease_seconds,
+            prefix=prefix,
+            one_per_thread=one_per_thread,
+        )
 
     async def claim(self, worker: str, *, graphs: frozenset[str], limit: int, lease_seconds: float) -> list[RunRow]:
         """As `LogStore.claim`."""
@@ -57,7 +68,14 @@ class WaitingStore:
         return await self.inner.claim(worker, graphs=graphs, limit=limit, lease_seconds=lease_seconds)
 
     async def append(
-        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+        self,
+        key: RunKey,
+        epoch: int,
+        expected_seq: int,
+        events: list[Event],
+        lease_seconds: float,
+        *,
+        controls_seen: int | None = None,
     ) -> int:
         """As `LogStore.append`, or with the fault that was planted."""
         await self.gate.wait()
@@ -66,7 +84,7 @@ class WaitingStore:
         fault = self.faults.get(len(self.appends))
         if fault == "before":
             raise broken("the append")
-        head = await self.inner.append(key, epoch, expected_seq, events, lease_seconds)
+        head = await self.inner.append(key, epoch, expected_seq, events, lease_seconds, controls_seen=controls_seen)
         if fault == "after":
             raise broken("the append")
         return head

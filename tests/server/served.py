@@ -12,9 +12,11 @@ from typing import Any, TypedDict
 
 import httpx
 
-from riverrun.face.compiled import CompiledGraph, StateGraph
+from riverrun.face.compiled import CompiledGraph
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import END, START
 from riverrun.log.store import LogStore
+from riverrun.runs.context import interrupt
 from riverrun.server.app import create_app
 from riverrun.server.serve import Server, listen
 from riverrun.server.settings import load
@@ -27,6 +29,7 @@ UNKNOWN = "f" * 32
 class State(TypedDict, total=False):
     count: int
     text: str
+    likes: list[str]
 
 
 async def _words(count: int, more: str) -> Any:
@@ -44,13 +47,49 @@ async def _wait(state: State) -> dict[str, Any]:
     return {}
 
 
+async def _ask(state: State) -> dict[str, Any]:
+    return {"text": interrupt({"shall": state.get("text", "it")}), "count": state.get("count", 0) + 1}
+
+
+def _ask_both() -> CompiledGraph:
+    async def one(state: State) -> dict[str, Any]:
+        return {"text": interrupt("one?")}
+
+    async def two(state: State) -> dict[str, Any]:
+        return {"count": interrupt("two?", type=int)}
+
+    return StateGraph(State).add_node(one).add_node(two).add_edge(START, "one").add_edge(START, "two").compile()
+
+
+def _mixed() -> CompiledGraph:
+    graph = StateGraph(State).add_node("ask", _ask).add_node("wait", _wait)
+    return graph.add_edge(START, "ask").add_edge(START, "wait").compile()
+
+
+async def _break_once(state: State) -> dict[str, Any]:
+    if not BREAKS:
+        return {"text": "whole"}
+    BREAKS.pop()
+    raise ValueError("it broke")
+
+
 def _graph(node: Any) -> CompiledGraph:
     return StateGraph(State).add_node("node", node).add_edge(START, "node").add_edge("node", END).compile()
 
 
 # `words` streams as many words as it is told, each with the text that it is told, and ends.
-# `wait` never ends unless it is stopped.
-GRAPHS = {"words": _graph(_say), "wait": _graph(_wait)}
+# `wait` never ends unless it is stopped. `ask` and `both` ask one and two questions; `hold` is held before its node.
+# `broken` fails once for each item of BREAKS. `mixed` asks in one branch while the other never ends.
+BREAKS: list[None] = []
+GRAPHS = {
+    "words": _graph(_say),
+    "wait": _graph(_wait),
+    "ask": _graph(_ask),
+    "both": _ask_both(),
+    "hold": StateGraph(State).add_node("node", _say).add_edge(START, "node").compile(interrupt_before=["node"]),
+    "broken": _graph(_break_once),
+    "mixed": _mixed(),
+}
 
 
 class Served:
@@ -83,6 +122,14 @@ class Served:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["run"])
 
+    def parked(self, graph: str = "ask", **values: Any) -> dict[str, Any]:
+        """Start a run that asks and give it once it is parked."""
+        run = self.start(graph, **values)
+        with reading(self, run) as blocks:
+            next(block for block in blocks if '"run.interrupted"' in block.data)
+        told: dict[str, Any] = self.http.get(f"/v1/runs/{run}").json()
+        return told
+
     def whole(self, run: str) -> bytes:
         """Read the log of a run from 0 to its end."""
         return self.http.get(f"/v1/runs/{run}/events", headers=STREAM).content
@@ -91,8 +138,8 @@ class Served:
 @contextmanager
 def serving(store: str | LogStore = "memory:", *, shutdown_timeout: float = 2.0, **settings: Any) -> Iterator[Served]:
     """Serve the graphs while the body goes on."""
-    tenant_of = settings.pop("tenant_of", None)
-    app = create_app(GRAPHS, store=store, settings=load(**settings), tenant_of=tenant_of)
+    who = {name: settings.pop(name, None) for name in ("tenant_of", "authenticate")}
+    app = create_app(GRAPHS, store=store, settings=load(**settings), **who)
     listener = listen("127.0.0.1", 0)
     told: SimpleQueue[str] = SimpleQueue()
     server = Server(app, listener, announce=told.put, shutdown_timeout=shutdown_timeout)

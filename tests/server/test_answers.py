@@ -76,6 +76,23 @@ CASES = [
     (("POST", "/v1/runs", {"json": START, "headers": {"idempotency-key": "a b"}}), 422, "E2002", "Idempotency-Key"),
     (("POST", "/v1/runs", {"json": START, "headers": {"idempotency-key": "k" * 129}}), 422, "E2002", "Idempotency-Key"),
     (("POST", "/v1/runs/{run}/stop", {"json": {"reason": 1}}), 422, "E2002", "reason"),
+    (("POST", f"/v1/runs/{UNKNOWN}/resume", {"json": {"answer": 1}}), 404, "E2005", ""),
+    (("POST", f"/v1/runs/{UNKNOWN}/fork", {}), 404, "E2005", ""),
+    (("POST", "/v1/runs/{run}/resume", {"json": {}}), 422, "E2002", "body"),
+    (("POST", "/v1/runs/{run}/resume", {"content": b"1"}), 400, "E2001", "Content-Type"),
+    (("POST", "/v1/runs/{run}/resume", {"json": {"answer": 1}}), 409, "E2009", ""),
+    (
+        ("POST", "/v1/runs/{run}/resume", {"json": {"answer": 1}, "headers": {"idempotency-key": "a b"}}),
+        422,
+        "E2002",
+        "Idempotency-Key",
+    ),
+    (("POST", "/v1/runs/{run}/fork", {"json": {"at": "x"}}), 422, "E2002", "at"),
+    (("POST", "/v1/runs/{run}/fork", {}), 410, "E4007", ""),
+    (start(when_busy="panic"), 422, "E2002", "when_busy"),
+    (start(thread="t" * 257), 422, "E2002", "thread"),
+    (get("/v1/runs?created_after=x"), 422, "E2002", "created_after"),
+    (get("/v1/runs?thread="), 422, "E2002", "thread"),
     (get("/v1/runs?limit=0"), 422, "E2002", "limit"),
     (get("/v1/runs?limit=x"), 422, "E2002", "limit"),
     (get("/v1/runs?status=asleep"), 422, "E2002", "status"),
@@ -139,8 +156,12 @@ def test_every_error_of_the_protocol_has_its_case():
     stated = {(int(status), code) for status, codes in rows for code in re.findall(r"E\d{4}", codes)}
     elsewhere = {
         (403, "E2014"),  # test_guard.py
-        (409, "E2009"),  # no route of this version answers it: to stop a run that has ended is granted (§4)
+        (401, "E2017"),  # test_gate.py
+        (403, "E2018"),
         (409, "E2013"),
+        (409, "E2015"),  # test_questions.py: needs a run that asks
+        (409, "E2016"),
+        (409, "E3018"),  # test_routes.py: needs a thread
         (409, "E3009"),  # needs a log of another version of the graph
         (409, "E3014"),
         (429, "E3010"),
@@ -149,6 +170,13 @@ def test_every_error_of_the_protocol_has_its_case():
         (500, "E6007"),
     }
     assert stated == {(status, code) for _, status, code, _ in CASES} | (elsewhere & stated)
+
+
+def test_a_place_that_a_log_does_not_have_cannot_be_forked_from(served):
+    run = served.start()
+    served.whole(run)
+    answer = served.http.post(f"/v1/runs/{run}/fork", json={"at": 9999})
+    assert (409, "E2016") == (answer.status_code, answer.json()["code"])
 
 
 def test_a_key_that_was_used_for_another_request_is_refused(served):

@@ -12,6 +12,8 @@ from riverrun.server.app import create_app
 from riverrun.server.openapi import document
 from tests.server.served import GRAPHS, STREAM, UNKNOWN, serving
 
+# What is sent where something must be: to a run that has ended, so that an answer is refused.
+BODIES = {("POST", "/v1/runs"): {"graph": "words", "input": {}}, ("POST", "/v1/runs/{run}/resume"): {"answer": 1}}
 PROTOCOL = Path(__file__).parents[2] / "PROTOCOL.md"
 
 
@@ -39,7 +41,7 @@ def test_the_document_has_the_routes_of_the_protocol_and_no_others(written):
     said = PROTOCOL.read_text(encoding="utf-8").partition("## 4.")[2].partition("## 5.")[0]
     stated = set(re.findall(r"^\| `([A-Z]+) (/\S*)` \|", said, re.MULTILINE))
     assert stated == set(operations(written))
-    assert len(stated) == 10
+    assert len(stated) == 12
 
 
 def test_everything_that_is_referred_to_is_there(written):
@@ -80,7 +82,7 @@ def test_each_operation_answers_as_it_is_documented(written):
         served.whole(run)
         for (method, path), operation in operations(written).items():
             for name in (run, UNKNOWN):
-                body = {"graph": "words", "input": {}} if (method, path) == ("POST", "/v1/runs") else None
+                body = BODIES.get((method, path))
                 answer = served.http.request(method, path.replace("{run}", name), json=body)
                 responses = operation["responses"]
                 stated = responses.get(str(answer.status_code), responses["default"])

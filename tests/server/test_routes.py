@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from riverrun.server.app import create_app
-from tests.server.served import GRAPHS, STREAM, UNKNOWN, reading, serving
+from tests.server.served import BREAKS, GRAPHS, STREAM, UNKNOWN, reading, serving
 
 PROTOCOL = Path(__file__).parents[2] / "PROTOCOL.md"
 
@@ -44,7 +44,10 @@ def test_a_run_is_what_the_protocol_says(served):
     row = served.http.get(f"/v1/runs/{served.start()}").json()
     said = re.search(r"A run is `\{(.*?)\}`", PROTOCOL.read_text(encoding="utf-8"))
     assert said
-    assert set(re.findall(r'"(\w+)"', said[1])) == set(row)
+    assert set(re.findall(r'"(\w+)"', said[1])) | {"questions"} == set(row)
+    assert "has also `questions`" in PROTOCOL.read_text(encoding="utf-8")
+    for listed in served.http.get("/v1/runs").json()["runs"]:
+        assert set(row) - {"questions"} == set(listed)
 
 
 def test_start_and_attach_in_one_request(served):
@@ -133,6 +136,127 @@ def test_runs_are_listed_newest_first_and_in_portions(served):
     assert [] == served.http.get("/v1/runs?graph=nothing").json()["runs"]
 
 
+def test_runs_are_found_by_their_thread_and_their_time(served):
+    runs = []
+    for thread in ("a", "a", "b"):
+        body = {"graph": "words", "input": {"count": 1}, "thread": thread}
+        runs.append(served.http.post("/v1/runs", json=body).json())
+        served.whole(runs[-1]["run"])
+
+    def listed(**params):
+        return [row["run"] for row in served.http.get("/v1/runs", params=params).json()["runs"]]
+
+    ids, times = [row["run"] for row in runs], [row["created_ms"] for row in runs]
+    assert [ids[1], ids[0]] == listed(thread="a")
+    assert [ids[2]] == listed(thread="b")
+    assert [] == listed(thread="c")
+    assert set(ids) <= set(listed(created_after=times[0]))
+    assert not set(ids) & set(listed(created_before=times[0]))
+    assert not set(ids) & set(listed(created_after=times[2] + 1))
+    for wrong in ({"thread": ""}, {"created_after": "yesterday"}, {"created_before": -1}, {"created_after": 2**60}):
+        answer = served.http.get("/v1/runs", params=wrong)
+        assert (422, "E2002", next(iter(wrong))) == (
+            answer.status_code,
+            answer.json()["code"],
+            answer.json()["where"],
+        )
+
+
+def test_runs_of_a_thread_begin_with_what_the_run_before_left(served):
+    def turn(**values):
+        body = {"graph": "words", "input": values, "thread": "talk"}
+        answer = served.http.post("/v1/runs", json=body, headers=STREAM)
+        return events(answer.content)[0]
+
+    turn(count=1, likes=["rivers"])
+    second = turn(count=0)
+    assert "talk" == second["thread"]
+    assert {"count": 0, "likes": ["rivers"], "text": ""} == served.http.get(f"/v1/runs/{second['run']}/state").json()[
+        "state"
+    ]
+
+
+def test_a_busy_thread_refuses_queues_or_gives_way_as_it_is_told(served):
+    def start(graph="words", **more):
+        body = {"graph": graph, "input": {"count": 0}, "thread": "busy", **more}
+        return served.http.post("/v1/runs", json=body)
+
+    first = start("wait").json()["run"]
+    refused = start()
+    assert (409, "E3018") == (refused.status_code, refused.json()["code"])
+    assert "retry-after" not in refused.headers
+    behind = start(when_busy="enqueue")
+    assert (201, "queued") == (behind.status_code, behind.json()["status"])
+    served.http.post(f"/v1/runs/{first}/stop")
+    assert "run.stopped" == events(served.whole(first))[-1]["type"]
+    assert "run.completed" == events(served.whole(behind.json()["run"]))[-1]["type"]
+    fourth = start("wait").json()["run"]
+    fifth = start(when_busy="stop").json()["run"]
+    assert "run.stopped" == events(served.whole(fourth))[-1]["type"]
+    assert "run.completed" == events(served.whole(fifth))[-1]["type"]
+    assert 422 == start(when_busy="panic").status_code
+
+
+def test_context_and_config_are_the_first_event_s(served):
+    body = {"graph": "words", "input": {}, "context": {"user": 7}, "config": {"configurable": {"model": "m"}}}
+    first = events(served.http.post("/v1/runs", json=body, headers=STREAM).content)[0]
+    assert (body["context"], body["config"]) == (first["context"], first["config"])
+
+
+def test_a_fork_goes_on_from_a_place(served):
+    run = served.start(count=2)
+    whole = events(served.whole(run))
+    answer = served.http.post(f"/v1/runs/{run}/fork", json={"at": 2, "thread": "other"})
+    fork = answer.json()["run"]
+    assert (201, f"/v1/runs/{fork}", "other") == (
+        answer.status_code,
+        answer.headers["location"],
+        answer.json()["thread"],
+    )
+    seen = events(served.whole(fork))
+    at = next(place for place, event in enumerate(seen) if event["type"] == "run.forked")
+    assert (run, 2, 2) == (seen[at]["source"], seen[at]["at"], at)
+    assert "run.completed" == seen[-1]["type"]
+    assert (
+        served.http.get(f"/v1/runs/{run}/state").json()["state"]
+        == (served.http.get(f"/v1/runs/{fork}/state").json()["state"])
+    )
+    assert whole == events(served.whole(run))
+
+
+def test_a_run_that_failed_is_tried_again_from_where_it_failed(served):
+    BREAKS.append(None)
+    run = served.start("broken")
+    assert "run.failed" == events(served.whole(run))[-1]["type"]
+    answer = served.http.post(f"/v1/runs/{run}/fork", headers=STREAM)
+    seen = events(answer.content)
+    assert (201, "run.completed") == (answer.status_code, seen[-1]["type"])
+    assert answer.headers["location"] == f"/v1/runs/{seen[0]['run']}" != f"/v1/runs/{run}"
+    assert [] == BREAKS
+
+
+def test_a_fork_takes_a_new_budget(served):
+    run = served.http.post("/v1/runs", json={"graph": "words", "input": {}, "limit": 5}).json()["run"]
+    served.whole(run)
+    fork = events(served.http.post(f"/v1/runs/{run}/fork", json={"limit": 9}, headers=STREAM).content)
+    assert [9] == [event["limit"] for event in fork if event["type"] == "run.forked"]
+
+
+def test_a_fork_from_nowhere_is_refused(served):
+    run = served.start()
+    served.whole(run)
+    for body, status, code in (
+        ({"at": 10_000}, 409, "E2016"),
+        ({"at": 0}, 422, "E2002"),
+        ({"limit": 0}, 422, "E2002"),
+        ({"thread": ""}, 422, "E2002"),
+        ({"place": 1}, 422, "E2002"),
+    ):
+        answer = served.http.post(f"/v1/runs/{run}/fork", json=body)
+        assert (status, code) == (answer.status_code, answer.json()["code"]), body
+    assert 404 == served.http.post(f"/v1/runs/{UNKNOWN}/fork").status_code
+
+
 def test_the_state_is_folded_from_the_log(served):
     run = served.start(count=2)
     head = events(served.whole(run))[-1]["seq"]
@@ -144,7 +268,10 @@ def test_the_state_is_folded_from_the_log(served):
 
 def test_graphs_are_told_with_their_nodes_and_edges(served):
     told = {graph["name"]: graph for graph in served.http.get("/v1/graphs").json()["graphs"]}
-    assert {"words", "wait"} == set(told)
+    assert set(GRAPHS) == set(told)
+    assert {"count": {"type": "integer"}, "text": {"type": "string"}, "likes": {"type": "array"}} == told["words"][
+        "input"
+    ]["properties"]
     assert ["node"] == told["words"]["nodes"]
     assert {("node", False)} == {(edge["source"], edge["conditional"]) for edge in told["words"]["edges"]} - {
         ("__start__", False)
@@ -175,7 +302,7 @@ def test_a_foreign_tenants_run_does_not_exist():
     with serving(tenant_of=tenant_of) as served:
         mine, yours = {"x-tenant": "me"}, {"x-tenant": "you"}
         run = served.http.post("/v1/runs", json={"graph": "words", "input": {}}, headers=mine).json()["run"]
-        for method, path in [("GET", ""), ("GET", "/events"), ("GET", "/state"), ("POST", "/stop")]:
+        for method, path in [("GET", ""), ("GET", "/events"), ("GET", "/state"), ("POST", "/stop"), ("POST", "/fork")]:
             answer = served.http.request(method, f"/v1/runs/{run}{path}", headers=yours)
             assert (404, "E2005") == (answer.status_code, answer.json()["code"])
         assert [] == served.http.get("/v1/runs", headers=yours).json()["runs"]

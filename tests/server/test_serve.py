@@ -17,6 +17,7 @@ import pytest
 from riverrun.base.errors import InputError, StoreError
 from riverrun.server.app import create_app
 from riverrun.server.serve import listen, serve, url_of
+from riverrun.server.settings import load
 from tests.server.served import STREAM, reading, serving
 
 PROGRAM = """
@@ -134,3 +135,20 @@ def test_a_signal_ends_a_process_well_and_the_next_one_goes_on_with_its_runs(sig
                 assert "run.stopped" in answer.read().decode()
         second.send_signal(sign)
         assert 0 == second.wait(timeout=10)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_beyond_this_machine_nobody_is_served_who_was_not_asked(host):
+    with pytest.raises(InputError, match="E6006") as caught:
+        serve(create_app({}, store="memory:"), host, 0, announce=pytest.fail)
+    assert "--no-auth" in caught.value.mend
+    assert "RIVERRUN_KEYS" in caught.value.mend
+
+
+@pytest.mark.parametrize("settings", [{"keys": "me-key:me"}, {"no_auth": True}])
+def test_beyond_this_machine_it_serves_when_it_asks_or_was_told_not_to(settings):
+    no_auth = settings.pop("no_auth", False)
+    app = create_app({}, store="sqlite:////dev/null/runs.db", settings=load(**settings))
+    # It came as far as its store, which there is not: the address was granted.
+    with pytest.raises(StoreError, match="E4001"):
+        serve(app, "0.0.0.0", 0, announce=pytest.fail, no_auth=no_auth)

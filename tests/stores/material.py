@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from riverrun.events.kinds import RunStarted
+from riverrun.events.kinds import Base, RunStarted
 from riverrun.log.store import RunKey
 from riverrun.testing.store_model import make_events
 
 PATIENCE = 10.0  # seconds until something that must come is taken for lost
 
 
-def started(number=1, graph="g", value=None, run=None):
+def started(number=1, graph="g", value=None, run=None, thread=None, base=None):
     run = f"{number:032x}" if run is None else run
-    return RunStarted(seq=1, ts=1, run=run, graph=graph, log=f"{number:08x}", input={"x": value})
+    on = None if base is None else Base(f"{base:032x}")
+    return RunStarted(
+        seq=1, ts=1, run=run, graph=graph, log=f"{number:08x}", input={"x": value}, thread=thread, base=on
+    )
 
 
 async def owned(store, number=1, lease_seconds=30.0, tenant="acme"):

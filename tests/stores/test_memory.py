@@ -13,6 +13,7 @@ from riverrun.base.errors import CursorError, Fenced, NotFound
 from riverrun.events.kinds import Custom
 from riverrun.log.store import RunFilter
 from riverrun.stores.memory import MemoryStore
+from riverrun.stores.packs import pack_all
 from riverrun.testing.store_model import make_events
 from tests.stores.material import chunks, key_of, owned, soon, started
 
@@ -88,3 +89,111 @@ async def test_waiting_for_a_run_that_is_not_there_returns():
 def test_no_database_is_loaded_with_it():
     code = "import sys, riverrun.stores.memory, riverrun.stores.open; sys.exit('apsw' in sys.modules)"
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+# --- compaction ---
+
+
+async def finished(store, number=1, count=3000, *more):
+    key = await owned(store, number)
+    await chunks(store, key, 1, count)
+    end = make_events(key.run, count + 2 + len(more), ["completed"])
+    await store.append(key, 1, count + 1, [*more, *end], 30)
+    return key
+
+
+async def test_a_compacted_log_takes_little_room_and_reads_the_same():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    key = await finished(store)
+    before = (await store.read(key, 0, 10_000)).records
+    events = [record.event for record in before]
+    clock.advance(1)
+    assert [1, 0] == [await store.compact(clock.now_ms()) for _ in range(2)]
+    assert [] == store._runs[key].records
+    packed = store._runs[key].packed
+    assert packed is not None
+    assert 20_000 > sum(map(len, packed._bodies))
+    after = (await store.read(key, 0, 10_000)).records
+    assert [record.data for record in before] == [record.data for record in after]
+    assert events == [record.event for record in after]
+    assert [2500] == [record.seq for record in (await store.read(key, 2499, 1)).records]
+
+
+async def test_a_log_with_an_object_of_its_own_stays_as_it_is():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    value = object()
+    key = await finished(store, 1, 3, Custom(seq=5, ts=1, run=f"{1:032x}", node="n", exec="n:1", value=value))
+    clock.advance(1)
+    assert [1, 0] == [await store.compact(clock.now_ms()) for _ in range(2)]
+    assert value is getattr((await store.read(key, 4, 1)).records[0].event, "value", None)
+
+
+async def test_a_compacted_log_can_be_trimmed_and_swept():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    key = await finished(store, 1, 10)
+    rest = (await store.read(key, 4, 100)).records
+    clock.advance(1)
+    await store.compact(clock.now_ms())
+    store.trim(key, 4)
+    page = await store.read(key, 4, 100)
+    assert (4, [record.data for record in rest]) == (page.floor, [record.data for record in page.records])
+    assert 1 == await store.sweep(clock.now_ms())
+
+
+async def test_a_log_that_is_trimmed_while_it_is_packed_is_not_packed(monkeypatch):
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    key = await finished(store, 1, 10)
+    clock.advance(1)
+
+    def trim_and_pack(records):
+        packed = pack_all(records)
+        store.trim(key, 4)
+        return packed
+
+    monkeypatch.setattr("riverrun.stores.memory.pack_all", trim_and_pack)
+    await store.compact(clock.now_ms())
+    assert list(range(5, 13)) == [record.seq for record in (await store.read(key, 4, 100)).records]
+
+
+async def test_a_trimmed_log_is_packed_from_its_floor():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    key = await finished(store, 1, 10)
+    store.trim(key, 4)
+    clock.advance(1)
+    await store.compact(clock.now_ms())
+    assert list(range(5, 13)) == [record.seq for record in (await store.read(key, 4, 100)).records]
+    store.trim(key, 12)
+    assert [] == (await store.read(key, 12, 100)).records
+
+
+# --- threads ---
+
+
+async def test_what_is_known_of_threads_goes_with_their_runs():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    for number in (1, 2):
+        prefix = make_events(f"{number:032x}", 2, ["completed"])
+        await store.create("acme", started(number, thread="t"), prefix=prefix)
+        clock.advance(1)
+    assert 1 == await store.sweep(clock.now_ms() - 1000)
+    assert 1 == len(store._threads.runs("acme", "t"))
+    assert 1 == await store.sweep(clock.now_ms())
+    assert {} == store._threads._runs
+
+
+async def test_a_thread_is_forgotten_but_for_what_runs():
+    store = MemoryStore()
+    for number, worker in ((1, None), (2, "w-1"), (3, None)):
+        await store.create(
+            "acme", started(number, thread="t" if number < 3 else "u"), idem_key=f"{number}", worker=worker
+        )
+    assert (key_of(1).run,) == store.forget("acme", "t")
+    assert () == store.forget("acme", "t") == store.forget("zoo", "u")
+    assert [key_of(3), key_of(2)] == [row.key for row in await store.list("acme", RunFilter())]
+    assert (await store.create("acme", started(4), idem_key="1")).fresh

@@ -288,3 +288,94 @@ async def test_a_repeated_create_is_compared(store):
     assert not (await store.create("acme", started(1, value=1))).fresh
     with pytest.raises(InputError, match="E2013"):
         await store.create("acme", started(1, value=2))
+
+
+async def test_filters_of_characters_that_cannot_be_kept_fit_nobody(store):
+    await owned(store)
+    for name in ("\ud800", "a\0b"):
+        for choice in (RunFilter(graph=name), RunFilter(thread=name), RunFilter(run=name), RunFilter(before="\ud800")):
+            assert [] == await store.list("acme", choice)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+async def test_a_thread_that_cannot_be_kept_makes_no_run(store, name):
+    with pytest.raises(RiverrunError) as caught:
+        await store.create("acme", started(1, thread=name))
+    assert caught.value.code in ("E2002", "E3008")
+
+
+# --- parked runs, between processes ---
+
+
+async def test_a_parked_run_goes_on_in_another_process(store, peer):
+    key = await owned(store)
+    await store.append(key, 1, 1, make_events(key.run, 2, ["interrupted"]), 30)
+    reader = asyncio.create_task(store.wait(key, 2, 60))
+    await asyncio.sleep(0)
+    await peer.control(key, "resume", {})
+    (row,) = await peer.claim("w-2", graphs=frozenset({"g"}), limit=9, lease_seconds=30)
+    assert ("running", 2, 2) == (row.status, row.epoch, row.head)
+    await peer.append(key, 2, 2, make_events(key.run, 3, ["resumed", "chunk"]), 30)
+    await soon(reader)
+    assert [3, 4] == [record.seq for record in (await store.read(key, 2, 10)).records]
+    with pytest.raises(Fenced):
+        await chunks(store, key, 2)
+
+
+async def test_a_run_that_comes_back_parked_is_whole_in_both(store, peer):
+    key, head = await owned(store), 1
+    for epoch, (owner, other) in enumerate([(store, peer), (peer, store)] * 3, 1):
+        events = make_events(key.run, head + 1, ["chunk", "interrupted"])
+        head = await owner.append(key, epoch, head, events, 30, controls_seen=epoch - 1)
+        assert await lines(owner, key) == await lines(other, key)
+        await other.control(key, "resume", {})
+        assert "queued" == (await owner.read(key, head, 1)).status == (await other.read(key, head, 1)).status
+        (row,) = await other.claim(f"w-{epoch}", graphs=frozenset({"g"}), limit=9, lease_seconds=30)
+        assert (epoch + 1, head) == (row.epoch, row.head)
+        for after in range(head):
+            page = await owner.read(key, after, 100)
+            assert list(range(after + 1, head + 1)) == [record.seq for record in page.records]
+
+
+# --- retention, with several on one file ---
+
+
+async def test_two_that_compact_and_sweep_at_once_do_it_once(store, peer):
+    clock = store._writer._clock
+    keys = [await owned(store, number) for number in range(1, 9)]
+    for key in keys:
+        await chunks(store, key, 1, 300)
+        await store.append(key, 1, 301, make_events(key.run, 302, ["completed"]), 30)
+    before = [await lines(store, key) for key in keys]
+    clock.advance(1)
+    counts = await asyncio.gather(*(one.compact(clock.now_ms()) for one in (store, peer, store, peer)))
+    assert 8 == sum(counts)
+    await store.close()
+    again = SqliteStore(store.path, clock)
+    assert before == [await lines(again, key) for key in keys]
+    assert before == [await lines(peer, key) for key in keys]
+    assert 8 == sum(await asyncio.gather(again.sweep(clock.now_ms()), peer.sweep(clock.now_ms())))
+    await again.close()
+
+
+async def test_one_damaged_run_keeps_no_other_from_being_compacted(store):
+    for number in (1, 2):
+        await chunks(store, key := await owned(store, number), 1, 300)
+        await store.append(key, 1, 301, make_events(key.run, 302, ["completed"]), 30)
+    store._writer._db.execute("UPDATE batch SET crc = 7 WHERE place = (1 << 32) + 301")
+    store._writer._clock.advance(1)
+    assert 2 == await store.compact(1 << 60)
+    assert 0 == await store.compact(1 << 60)
+    store._tails.release()
+    assert 302 == len(await lines(store, key_of(2)))
+    with pytest.raises(StoreError, match=rf"E4003.*{key_of(1).run}"):
+        await lines(store, key_of(1))
+
+
+async def test_a_long_log_is_made_beside_the_event_loop(store):
+    prefix = make_events(key_of(1).run, 2, ["chunk"] * 1001)
+    making = asyncio.ensure_future(store.create("acme", started(1), prefix=prefix))
+    await asyncio.sleep(0)
+    assert not making.done()
+    assert 1002 == (await soon(making)).row.head
+    assert 1002 == len(await lines(store, key_of(1)))

@@ -10,7 +10,7 @@ from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_append import Append, Appender
 from riverrun.stores.sqlite_file import open_file, rows
 from riverrun.stores.sqlite_rows import read_page, states
-from riverrun.stores.sqlite_verbs import create
+from riverrun.stores.sqlite_verbs import Wanted, create
 from riverrun.stores.sqlite_writer import Done, Request
 from riverrun.testing.store_model import make_events
 from tests.stores.material import key_of, started
@@ -20,7 +20,7 @@ from tests.stores.material import key_of, started
 def db(tmp_path):
     db = open_file(str(tmp_path / "a.db"))
     for number in (1, 2):
-        create("acme", started(number), None, "w-1", 1000)(db, 5)
+        create(Wanted("acme", None, "w-1", 1000), started(number))(db, 5)
     yield db
     db.close()
 
@@ -129,9 +129,10 @@ def test_what_is_known_of_runs_is_bounded(db):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("each", "limit"), [(100, 40), (10, 40), (1, 70)])
+@pytest.mark.parametrize(("each", "limit"), [(100, 22), (10, 26), (1, 60)])
 def test_a_chunk_of_four_characters_takes_few_bytes_of_the_file(db, each, limit):
     books, appender, key, count = Books(), Appender(db), key_of(1), 4000
+    empty = db.pragma("page_count")
     for first in range(2, count + 2, each):
         events = [
             NodeChunk(
@@ -142,4 +143,4 @@ def test_a_chunk_of_four_characters_takes_few_bytes_of_the_file(db, each, limit)
         ]  # fmt: skip
         appender(db, 77, [Append(key, 1, first - 1, list(events), 1000, books)])
     assert count + 1 == states(db, [key])[key].head
-    assert limit > db.pragma("page_count") * db.pragma("page_size") / count
+    assert limit > (db.pragma("page_count") - empty) * db.pragma("page_size") / count

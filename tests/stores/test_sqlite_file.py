@@ -10,12 +10,13 @@ import apsw
 import pytest
 
 from riverrun.base.errors import StoreError
-from riverrun.stores.sqlite_file import APPLICATION_ID, SCHEMA_VERSION, open_file, open_reader, rows, store_error
+from riverrun.stores.sqlite_file import open_file, open_reader, rows, store_error
+from riverrun.stores.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
 
 
 def made(path):
     db = open_file(str(path))
-    db.execute("INSERT INTO batch VALUES (1, 1, 1, zeroblob(100000))")
+    db.execute("INSERT INTO batch (place, first_seq, epoch, body) VALUES (1, 1, 1, zeroblob(100000))")
     db.close()
     return path
 

@@ -22,7 +22,9 @@ class Rig:
 
     def write(self, size_bytes=40_000):
         self.number += 1
-        self.db.execute("INSERT INTO batch VALUES (?, 1, 1, zeroblob(?))", (self.number, size_bytes))
+        self.db.execute(
+            "INSERT INTO batch (place, first_seq, epoch, body) VALUES (?, 1, 1, zeroblob(?))", (self.number, size_bytes)
+        )
 
     def beside(self):
         self.asked.pop()(self.other)

@@ -63,7 +63,7 @@ def rig(tmp_path):
 
 def put(number):
     def work(db, _now_ms):
-        rows(db, "INSERT INTO batch VALUES (?, 1, 1, x'')", (number,))
+        rows(db, "INSERT INTO batch (place, first_seq, epoch, body) VALUES (?, 1, 1, x'')", (number,))
         return Done(number)
 
     return Request(work)

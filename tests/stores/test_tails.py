@@ -159,3 +159,35 @@ async def test_the_end_of_a_store_lets_all_go():
     wake(tails.release())
     await soon(asyncio.gather(*tasks))
     assert tails.page(KEY, 0, 10) is None
+
+
+async def test_a_run_that_nobody_runs_may_be_written_by_any_process():
+    tails, calls = Tails(), []
+    tails.call = lambda: calls.append(1)
+    for head, status in ((2, "parked"), (3, "queued")):
+        tails.publish([change(head, head, status=status)])
+        assert [None, None] == [tails.page(KEY, after, 10) for after in (head - 1, head)]
+        reader = asyncio.create_task(tails.wait(KEY, head, 60))
+        await asyncio.sleep(0)
+        assert tails.watched()
+        assert [KEY] == tails.watch_list(changed=False)
+        wake(tails.seen([(KEY, head + 1)]))
+        await soon(reader)
+    assert [1, 1] == calls
+
+
+def test_a_run_that_went_on_elsewhere_and_is_claimed_here_begins_anew():
+    tails = Tails()
+    tails.publish([change(1, 5, status="parked")])
+    tails.publish([change(10, 9, epoch=3)])  # claimed at 9, without an event
+    for after in (3, 5, 8):
+        assert tails.page(KEY, after, 10) is None
+    tails.publish([change(10, 10, epoch=3)])
+    assert [10] == seqs(tails.page(KEY, 9, 10))
+
+
+def test_a_run_that_parked_here_and_is_claimed_here_keeps_its_tail():
+    tails = Tails()
+    tails.publish([change(1, 5, status="parked")])
+    tails.publish([change(6, 5, epoch=2)])
+    assert [4, 5] == seqs(tails.page(KEY, 3, 10))

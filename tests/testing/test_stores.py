@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import Phase, settings
+from msgspec import structs
 
 from riverrun.base.errors import RiverrunError
 from riverrun.events.kinds import RunTakenOver
@@ -146,19 +147,105 @@ class SweepsTheUnfinished(MemoryStore):
 
 
 class ForgetsKeys(MemoryStore):
-    async def create(self, tenant, started, *, idem_key=None, worker=None, lease_seconds=0.0):
-        return await super().create(tenant, started, worker=worker, lease_seconds=lease_seconds)
+    async def create(self, tenant, started, **more):
+        return await super().create(tenant, started, **{**more, "idem_key": None})
 
 
 class DoesNotRenew(MemoryStore):
-    async def append(self, key, epoch, expected_seq, events, lease_seconds):
-        return self.append_now(key, epoch, expected_seq, events)
+    async def append(self, key, epoch, expected_seq, events, lease_seconds, **more):
+        return self.append_now(key, epoch, expected_seq, events, **more)
+
+
+class TakesOverWhatWasGivenUp(MemoryStore):
+    async def claim(self, worker, *, graphs, limit, lease_seconds):
+        for run in self._runs.values():
+            if run.status == "queued" and run.epoch:
+                run.status, run.lease_until_ms = "running", 0
+        return await super().claim(worker, graphs=graphs, limit=limit, lease_seconds=lease_seconds)
+
+
+class ClaimsTheParked(MemoryStore):
+    async def claim(self, worker, *, graphs, limit, lease_seconds):
+        for run in self._runs.values():
+            run.status = "queued" if run.status == "parked" else run.status
+        return await super().claim(worker, graphs=graphs, limit=limit, lease_seconds=lease_seconds)
+
+
+class LeavesTheAskedParked(MemoryStore):
+    async def control(self, key, kind, payload, idem_key=None):
+        was = self._find(key).status
+        given = await super().control(key, kind, payload, idem_key)
+        self._find(key).status = was
+        return given
+
+
+class LosesWhatCrossesTheParking(MemoryStore):
+    def append_now(self, key, epoch, expected_seq, events, **_):
+        return super().append_now(key, epoch, expected_seq, events)
+
+
+class TakesHalfOfALog(MemoryStore):
+    async def create(self, tenant, started, **more):
+        return await super().create(tenant, started, **{**more, "prefix": more.get("prefix", ())[:1]})
+
+
+class TakesALogWithAHole(MemoryStore):
+    async def create(self, tenant, started, **more):
+        good = [event for seq, event in enumerate(more.get("prefix", ()), 2) if event.seq == seq]
+        return await super().create(tenant, started, **{**more, "prefix": good})
+
+
+class KnowsNoThreads(MemoryStore):
+    def __init__(self, clock):
+        super().__init__(clock)
+        self._threads.add = lambda key, run: None  # type: ignore[method-assign]
+        self._threads.drop = lambda key, run: None  # type: ignore[method-assign]
+
+
+class KnowsNoBases(MemoryStore):
+    async def sweep(self, ended_before_ms):
+        for run in self._runs.values():
+            run.started = structs.replace(run.started, base=None)
+        return await super().sweep(ended_before_ms)
+
+
+class SweepsNoThreadAtOnce(MemoryStore):
+    async def sweep(self, ended_before_ms):
+        bases = {run.started.base.run for run in self._runs.values() if run.started.base}
+        ended = {key: run for key, run in self._runs.items() if key.run in bases and run.status == "ended"}
+        for run in ended.values():
+            run.status = "parked"
+        count = await super().sweep(ended_before_ms)
+        for run in ended.values():
+            run.status = "ended"
+        return count
+
+
+class KnowsNoTimes(MemoryStore):
+    async def list(self, tenant, choice):
+        return await super().list(tenant, structs.replace(choice, created_after_ms=None, created_before_ms=None))
+
+
+class CompactsWithADifference(MemoryStore):
+    async def compact(self, ended_before_ms):
+        count = await super().compact(ended_before_ms)
+        for run in self._runs.values():
+            if run.packed is not None:
+                records = run.packed.page(0, run.head)
+                run.records, run.packed = [Record(one.seq, one.event) for one in records], None
+                run.records[-1] = Record(run.head, structs.replace(records[-1].event, ts=0))
+        return count
+
+
+class CompactsNothing(MemoryStore):
+    async def compact(self, ended_before_ms):
+        return 0
 
 
 class KeepsHalfOfABatch(MemoryStore):
-    def append_now(self, key, epoch, expected_seq, events):
+    def append_now(self, key, epoch, expected_seq, events, **more):
         try:
-            return super().append_now(key, epoch, expected_seq, events)
+            return super().append_now(key, epoch, expected_seq, events, **more)
         except Exception:
             if len(events) > 1 and key in self._runs and events[0].seq == self._runs[key].head + 1:
                 self._put(self._runs[key], events[0])
@@ -180,6 +267,18 @@ BROKEN = [
     SweepsTheUnfinished,
     ForgetsKeys,
     DoesNotRenew,
+    TakesOverWhatWasGivenUp,
+    ClaimsTheParked,
+    LeavesTheAskedParked,
+    LosesWhatCrossesTheParking,
+    TakesHalfOfALog,
+    TakesALogWithAHole,
+    KnowsNoThreads,
+    KnowsNoBases,
+    SweepsNoThreadAtOnce,
+    KnowsNoTimes,
+    CompactsWithADifference,
+    CompactsNothing,
     KeepsHalfOfABatch,
 ]
 
@@ -194,10 +293,10 @@ def test_a_store_that_loses_what_it_had_is_found_out():
         return MemoryStore(clock)
 
     class RefusesOddValues(MemoryStore):
-        def append_now(self, key, epoch, expected_seq, events):
+        def append_now(self, key, epoch, expected_seq, events, **more):
             for event in events:
                 Record(event.seq, event).data  # noqa: B018 encodes, and raises
-            return super().append_now(key, epoch, expected_seq, events)
+            return super().append_now(key, epoch, expected_seq, events, **more)
 
     with pytest.raises(FOUND):
         check_store(RefusesOddValues, reopen, QUICK)

@@ -75,6 +75,11 @@ CODES: dict[str, Code] = {
         "An option of add_node or compile is not known to this version.",
         "See the documentation of StateGraph for the options of this version.",
     ),
+    "E1012": Code(
+        "policy cannot be used",
+        "A retry policy, a time-out, a join or another setting of a node is not what it should be.",
+        "See the node and the value named.",
+    ),
     # E2: input and requests
     "E2001": Code(
         "invalid JSON",
@@ -145,6 +150,26 @@ CODES: dict[str, Code] = {
         "host or origin not allowed",
         "The request came by a name that is not this server's, or from a page of another site.",
         "Name yours on the server: allowed_hosts (RIVERRUN_ALLOWED_HOSTS), allowed_origins (RIVERRUN_ALLOWED_ORIGINS).",
+    ),
+    "E2015": Code(
+        "no such question",
+        "An answer names a question that the run does not ask, or no longer, or names none where several are open.",
+        "Answer by id: the questions that are open stand in the last run.interrupted.",
+    ),
+    "E2016": Code(
+        "run cannot be gone on with",
+        "There is nothing in this run or thread that could be resumed, forked or edited that way.",
+        "See the state of the thread or run: what is next, and which questions are open.",
+    ),
+    "E2017": Code(
+        "not authenticated",
+        "The server asks who comes, and does not know this key or found none.",
+        "Send Authorization: Bearer and a key of this server (Client(key=…), RIVERRUN_KEY).",
+    ),
+    "E2018": Code(
+        "not permitted",
+        "The principal is known, but its scopes do not have what this route needs.",
+        "Use a key that has the scope, or give it to this one.",
     ),
     # E3: runs and nodes
     "E3001": Code(
@@ -222,6 +247,41 @@ CODES: dict[str, Code] = {
         "A producer on the event loop's own thread put in more than the buffer between it and the run holds.",
         "Raise the limit, push from another thread (which then waits), or give a stream that can wait.",
     ),
+    "E3016": Code(
+        "node timed out",
+        "An attempt of a node took longer than its time-out allows.",
+        "Raise the time-out named, give the node a retry policy, or see what it waits for.",
+    ),
+    "E3017": Code(
+        "too few branches arrived",
+        "A node with a join needs more branches that end well than there were.",
+        "See the failures named, or lower the number that is needed.",
+    ),
+    "E3018": Code(
+        "thread is busy",
+        "The thread has a run that has not ended; two at once would lose what one of them writes.",
+        "Wait for it, stop it, or answer its questions; or let runs of a thread queue up (when_busy).",
+    ),
+    "E3019": Code(
+        "no graph around this one",
+        "A node of the outermost graph returned a Command for the graph around it.",
+        "Leave out graph=Command.PARENT, or run this graph as a node of another.",
+    ),
+    "E3020": Code(
+        "used outside a node",
+        "interrupt, get_stream_writer and get_config only mean something while a node runs.",
+        "Call it in a node, or in what a node calls; take ctx as a parameter where threads of your own are used.",
+    ),
+    "E3021": Code(
+        "node did not end when it was told to",
+        "A node went on after it was cancelled, longer than stop_grace allows; its output is refused from then on.",
+        "Let CancelledError pass: a handler that catches it must raise it again.",
+    ),
+    "E3022": Code(
+        "run waits for answers",
+        "The run is parked until its questions are answered, and nobody here could be asked.",
+        "Answer it with `riverrun runs resume RUN --answer …`.",
+    ),
     # E4: stores
     "E4001": Code(
         "store cannot be opened",
@@ -257,6 +317,11 @@ CODES: dict[str, Code] = {
         "log trimmed",
         "The events asked for were removed by retention.",
         "Attach from the floor named.",
+    ),
+    "E4008": Code(
+        "run cannot be taken in",
+        "What should be the exported log of a run is no log, not whole, of a newer version, or of an unfinished run.",
+        "Export the run again, and give the file as it was written.",
     ),
     # E5: connections
     "E5001": Code(
@@ -312,8 +377,8 @@ CODES: dict[str, Code] = {
     ),
     "E6006": Code(
         "option cannot be taken",
-        "An option of the command has a value that cannot be used.",
-        "See --help of the command.",
+        "An option of a call or of the command has a value that cannot be used.",
+        "Take one of the values that the message names; for a command see --help.",
     ),
     "E6007": Code(
         "internal defect",

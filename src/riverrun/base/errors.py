@@ -22,10 +22,16 @@ same call may succeed later. How a *run* ended is data (`riverrun.events.ending`
         ├── ConnectionFault     the server cannot be reached, or left without a terminal event
         └── ProtocolFault       the other side sent what PROTOCOL.md does not allow
 
+Outside the tree, because nobody may take it for a failure:
+
+    Interrupted             a node waits for an answer (let it pass)
+
 This file knows nothing of HTTP, of a terminal, or of any store.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from riverrun.base.codes import CODES
 
@@ -163,3 +169,17 @@ class ConnectionFault(Fault):
 
 class ProtocolFault(Fault):
     """The other side sent what PROTOCOL.md does not allow."""
+
+
+class Interrupted(BaseException):
+    """A node asks something and ends here; it runs again with the answer.
+
+    No `Exception`, so that `except Exception` in a node does not swallow it.
+    """
+
+    def __init__(self, place: int, value: Any, schema: Any = None, problem: str = "") -> None:
+        super().__init__(value)
+        self.place = place
+        self.value = value
+        self.schema = schema
+        self.problem = problem

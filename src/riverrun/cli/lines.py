@@ -6,7 +6,7 @@ Pure: events in, lines out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -14,14 +14,20 @@ import msgspec
 from riverrun.events.kinds import (
     Custom,
     Event,
+    NodeCancelled,
     NodeChunk,
     NodeCompleted,
     NodeEvent,
     NodeFailed,
+    NodeInterrupted,
     NodeRetrying,
     NodeStarted,
+    Question,
     RunFailed,
+    RunForked,
+    RunInterrupted,
     RunLost,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunTakenOver,
@@ -31,6 +37,18 @@ from riverrun.events.kinds import (
 )
 
 WIDTH = 100
+
+_AGAIN = {
+    "taken_over": "its worker is gone",
+    "failed": "it failed",
+    "handled": "its error handler takes its place",
+    "resumed": "it was answered",
+}
+_CANCELLED = {
+    "decided": "not needed any more: enough others had arrived",
+    "left": "ended, because its sub graph was left",
+    "failed": "ended, because its sub graph failed",
+}
 
 
 class Line(NamedTuple):
@@ -93,21 +111,36 @@ class Lines:
         if isinstance(event, NodeStarted):
             yield Line(event.node, "started", news=True)
         elif isinstance(event, NodeRetrying):
-            voided = sum(self._length.get(message, 0) for message in event.voids)
-            for message in event.voids:
-                self._open.pop(message, None)
-                self._length[message] = 0
-            why = "its worker is gone" if event.reason == "taken_over" else "it failed"
-            yield Line(event.node, f"{why}; attempt {event.attempt}, {voided} characters taken back", news=True)
+            voided = self._void(event.voids)
+            why = _AGAIN.get(event.reason, event.reason)
+            later = f" in {event.delay:g} s" if event.delay else ""
+            taken = f", {voided} characters taken back" if voided or event.reason == "taken_over" else ""
+            yield Line(event.node, f"{why}; attempt {event.attempt}{later}{taken}", news=True)
+        elif isinstance(event, NodeInterrupted):
+            yield Line(event.node, f"asks: {told(event.question)}", news=True)
+        elif isinstance(event, NodeCancelled):
+            voided = self._void(event.voids)
+            taken = f"; {voided} characters taken back" if voided else ""
+            yield Line(event.node, f"{_CANCELLED.get(event.reason, event.reason)}{taken}", news=True)
         elif isinstance(event, Custom):
             yield Line(event.node, f"{event.name}: {msgspec.json.encode(event.value).decode()}", news=True)
         elif isinstance(event, NodeCompleted | NodeFailed):
+            if isinstance(event, NodeFailed):
+                self._void(event.voids)
             for message in self._of.get(event.exec, ()):
                 rest = self._open.pop(message, "").strip()
                 if rest:
                     yield Line(event.node, rest, news=False)
-            how = f"failed: {event.error.message}" if isinstance(event, NodeFailed) else "done"
-            yield Line(event.node, how, news=True)
+            yield Line(event.node, _ended(event), news=True)
+
+    def _void(self, messages: Iterable[str]) -> int:
+        """Forget what was taken back; give how much it was, in UTF-16 code units."""
+        voided = 0
+        for message in messages:
+            self._open.pop(message, None)
+            voided += self._length.get(message, 0)
+            self._length[message] = 0
+        return voided
 
     def _rest(self) -> list[Line]:
         rest = [Line(message.partition(":")[0], text.strip(), news=False) for message, text in self._open.items()]
@@ -115,20 +148,51 @@ class Lines:
         return [line for line in rest if line.text]
 
 
+def told(question: Question) -> str:
+    """Give a question as one line of text: who asks, and what."""
+    if question.kind != "asked":
+        return f"held {question.kind} {question.node}"
+    what = question.value if isinstance(question.value, str) else msgspec.json.encode(question.value).decode()
+    return f"{what} ({question.problem})" if question.problem else what
+
+
+def _ended(event: NodeCompleted | NodeFailed) -> str:
+    if isinstance(event, NodeCompleted):
+        return "done, as kept from before" if event.cached else "done"
+    return f"failed: {event.error.message}{'; the run goes on without it' if event.tolerated else ''}"
+
+
 def _of_run(event: Event) -> Iterator[str]:
     """Say what happened to the run as a whole."""
-    if isinstance(event, RunStarted):
-        yield f"run {event.run} of graph {event.graph} started"
+    if isinstance(event, RunInterrupted):
+        yield f"run waits for {_count(len(event.questions), 'answer')}"
+        for question in event.questions:
+            yield f"  {question.id}  {told(question)}"
+    elif isinstance(event, RunResumed):
+        yield f"run goes on with {_count(len(event.answers), 'answer')}"
+    elif isinstance(event, RunForked):
+        yield f"run forked from {event.source} at event {event.at}"
+    elif isinstance(event, Terminal):
+        yield _last_words(event)
+    elif isinstance(event, RunStarted):
+        thread = f" in thread {event.thread}" if event.thread else ""
+        yield f"run {event.run} of graph {event.graph} started{thread}"
     elif isinstance(event, RunTakenOver):
         yield f"run taken over by worker {event.worker or '?'}, epoch {event.epoch}"
-    elif isinstance(event, RunFailed):
-        yield f"run failed: {event.error.code} {event.error.message}"
-    elif isinstance(event, RunStopped):
-        yield f"run stopped{': ' + event.reason if event.reason else ''}"
-    elif isinstance(event, RunTimedOut):
-        yield f"run timed out after {event.limit:g} s"
-    elif isinstance(event, RunLost):
-        yield f"run lost: {event.reason}"
-    elif isinstance(event, Terminal):
-        noun = "step" if event.steps == 1 else "steps"
-        yield f"run completed in {event.steps} {noun}"
+
+
+def _last_words(event: Terminal) -> str:
+    """Say how the run ended."""
+    if isinstance(event, RunFailed):
+        return f"run failed: {event.error.code} {event.error.message}"
+    if isinstance(event, RunStopped):
+        return f"run stopped{': ' + event.reason if event.reason else ''}"
+    if isinstance(event, RunTimedOut):
+        return f"run timed out after {event.limit:g} s"
+    if isinstance(event, RunLost):
+        return f"run lost: {event.reason}"
+    return f"run completed in {_count(event.steps, 'step')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

@@ -13,7 +13,9 @@ STATES: dict[str, tuple[str, str]] = {
     "running": ("●", "bold cyan"),
     "retrying": ("↻", "bold yellow"),
     "done": ("✓", "bold green"),
+    "asking": ("?", "bold magenta"),
     "failed": ("✗", "bold red"),
+    "cancelled": ("−", "dim"),  # nobody needed it any more, and the run went on
     "ended": ("■", "dim"),  # the run ended before the step did
 }
 

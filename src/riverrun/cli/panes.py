@@ -18,10 +18,12 @@ from rich.text import Text
 from riverrun.cli.palette import STATES, colour_of
 from riverrun.events.kinds import (
     Event,
+    NodeCancelled,
     NodeChunk,
     NodeCompleted,
     NodeEvent,
     NodeFailed,
+    NodeInterrupted,
     NodeRetrying,
     NodeStarted,
     Terminal,
@@ -34,6 +36,7 @@ _STRUCK_LINES = 2
 _ACROSS = 3  # panes side by side, at most
 _LEAST_LINES = 3  # of a box, borders included
 _MOST_SPEAKING, _MOST_DONE = 14, 6
+_LIVE = frozenset({"running", "retrying", "asking"})
 
 
 class Pane:
@@ -45,7 +48,7 @@ class Pane:
 
     Attributes:
         node: As given.
-        state: `waiting`, `running`, `retrying`, `done`, `failed` or `ended`.
+        state: `waiting`, `running`, `retrying`, `asking`, `done`, `failed`, `cancelled` or `ended`.
         length: Of its text, in UTF-16 code units.
         voided: Length of the text that was taken back.
         height: Lines that it may take; set by who lays out the screen.
@@ -66,7 +69,7 @@ class Pane:
     @property
     def silent(self) -> bool:
         """Whether it ended without having said anything, so that one line is enough for it."""
-        return self.state in {"done", "failed", "ended"} and not self.length
+        return self.state in {"done", "failed", "cancelled", "ended"} and not self.length
 
     def take(self, event: NodeEvent) -> None:
         """Take in an event of this node."""
@@ -76,19 +79,22 @@ class Pane:
             self.state = "running"
         elif isinstance(event, NodeRetrying):
             self.state, self._attempt = "retrying", event.attempt
-            if event.voids:
-                self.voided += self.length
-                self._struck, self._struck_length = self._text, self.length
-                self._text, self.length = "", 0
+            self._void(event.voids)
+        elif isinstance(event, NodeInterrupted):
+            self.state = "asking"
+        elif isinstance(event, NodeCancelled):
+            self.state = "cancelled"
+            self._void(event.voids)
         elif isinstance(event, NodeFailed):
             self.state = "failed"
+            self._void(event.voids)
             self._text += f"\n{event.error.code} {event.error.message}"
         elif isinstance(event, NodeCompleted):
             self.state = "done"
 
     def end(self) -> None:
         """Note that the run ended."""
-        if self.state in {"running", "retrying"}:
+        if self.state in {"running", "retrying", "asking"}:
             self.state = "ended"
 
     def line(self) -> Text:
@@ -121,6 +127,12 @@ class Pane:
         fitting = [pair for pair in words if len(" · ".join(filter(None, pair))) <= width - 6]
         said, taken = fitting[0] if fitting else (said, taken)
         return Text.assemble((said, "dim"), (" · " if taken else ""), (taken, "red"))
+
+    def _void(self, messages: tuple[str, ...]) -> None:
+        if messages:
+            self.voided += self.length
+            self._struck, self._struck_length = self._text, self.length
+            self._text, self.length = "", 0
 
     def _chunk(self, event: NodeChunk) -> None:
         self.state = "running"
@@ -210,8 +222,8 @@ class Panes:
         boxed = [each for row in rows if (each := [pane for pane in row if not pane.silent])]
         while len(boxed) > max(1, (height - 1) // _LEAST_LINES):
             # What is done goes first, the oldest of it; then what still waits, the latest of it.
-            done = [row for row in boxed if not _states(row) & {"running", "retrying", "waiting"}]
-            waiting = [row for row in boxed if not _states(row) & {"running", "retrying"}]
+            done = [row for row in boxed if not _states(row) & {*_LIVE, "waiting"}]
+            waiting = [row for row in boxed if not _states(row) & _LIVE]
             boxed.remove(done[0] if done else waiting[-1] if waiting else boxed[0])
         lines = [pane for row in rows for pane in row if not any(pane in each for each in boxed)]
         _share(boxed, height - bool(lines))
@@ -225,7 +237,7 @@ def _states(row: Iterable[Pane]) -> set[str]:
 def _share(rows: Sequence[Sequence[Pane]], lines: int) -> None:
     """Give rows their heights: those that speak get what the others do not need, and what is left goes to the rest."""
     heights = [_LEAST_LINES] * len(rows)
-    speak = [at for at, row in enumerate(rows) if _states(row) & {"running", "retrying"}]
+    speak = [at for at, row in enumerate(rows) if _states(row) & _LIVE]
     spoke = [at for at, row in enumerate(rows) if at not in speak and _states(row) != {"waiting"}]
     left = lines - sum(heights)
     for group, most in ((speak, _MOST_SPEAKING), (spoke, _MOST_DONE)):

@@ -21,11 +21,13 @@ from rich.text import Text
 from riverrun.base.codes import CODES
 from riverrun.base.errors import InputError, NotFound, RunFailed
 from riverrun.cli import output
+from riverrun.cli.ask import Answers, ask
 from riverrun.cli.defaults import TENANT
 from riverrun.cli.lines import Lines
 from riverrun.cli.panes import Panes
 from riverrun.cli.screen import Screen
-from riverrun.cli.target import load
+from riverrun.cli.target import only
+from riverrun.cli.where import Key
 from riverrun.client.client import Client
 from riverrun.events import kinds
 from riverrun.events.codec import encode
@@ -45,32 +47,61 @@ State = dict[str, Any]
 
 
 class Started(NamedTuple):
-    """A run that was started: its id, its graph, its events from the first to the last, and then its state."""
+    """A run that was started.
+
+    Attributes:
+        id: Its id.
+        graph: What it runs.
+        events: From the first to the last, also over a time in which it is parked.
+        state: Gives its state.
+        resume: Answers it.
+        later: How it can be answered once this command has ended.
+    """
 
     id: str
     graph: GraphInfo
     events: AsyncIterator[Event]
     state: Callable[[], Awaitable[State]]
+    resume: Callable[[Answers], Awaitable[object]]
+    later: str
+
+
+class Begin(NamedTuple):
+    """What a run is started with."""
+
+    input: Input
+    limit: int | None
+    timeout: float | None
+    thread: str | None
+
+
+class Watched(NamedTuple):
+    """What was seen of a run: its last event, its state then, and how it can be answered if it waits."""
+
+    last: Event | None
+    state: State
+    later: str
 
 
 def run(
     target: Annotated[str, typer.Argument(help="module:graph or path/file.py:graph; with --url a graph's name.")],
     given: Annotated[str, typer.Option("--input", "-i", help="JSON, @file, or - for standard input.")] = "{}",
     url: Annotated[str | None, typer.Option("--url", help="Run it on this server.")] = None,
+    key: Key = None,
     store: Annotated[str, typer.Option("--store", help="Keep the run there, as sqlite:///runs.db.")] = "memory:",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Executions of nodes, at most.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds it may take.")] = None,
+    thread: Annotated[str | None, typer.Option("--thread", help="Go on from the run before in this thread.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One event per line, then the state.")] = False,
 ) -> None:
-    """Run a graph and watch it; the exit status is 0 only if the run completed."""
-    value = read_input(given)
-    if url is not None:
-        started = _far(url, target, value, limit, timeout)
-    else:
-        started = _here(*_only(target), value, store, limit, timeout)
-    last, state = asyncio.run(_watch(started, as_json=as_json))
+    """Run a graph and watch it; what it asks is asked here. The exit status is 0 only if the run completed."""
+    begin = Begin(read_input(given), limit, timeout, thread)
+    starting = _here(*only(target), store, begin) if url is None else _far(url, key, target, begin)
+    last, state, later = asyncio.run(_watch(starting, as_json=as_json))
     ending = ending_of(last) if last is not None else None
     _put_state(state, ending, as_json=as_json)
+    if isinstance(last, kinds.RunInterrupted):
+        raise _waits(last, later)
     if last is None or ending is not Ending.COMPLETED:
         raise _failed(last, ending)
 
@@ -108,25 +139,16 @@ def read_input(given: str) -> Input:
     return value
 
 
-def _only(target: str) -> tuple[str, CompiledGraph]:
-    graphs = load(target)
-    if len(graphs) > 1:
-        raise InputError(
-            "E6006", f"{target} has several graphs", mend=f"Name one of them: {', '.join(sorted(graphs))}."
-        )
-    return graphs.popitem()
-
-
 @asynccontextmanager
-async def _here(
-    name: str, graph: CompiledGraph, value: Input, store: str, limit: int | None, timeout: float | None
-) -> AsyncIterator[Started]:
+async def _here(name: str, graph: CompiledGraph, store: str, begin: Begin) -> AsyncIterator[Started]:
     """Start a run in this process."""
     opened = open_store(store)
     service = RunService(opened, {name: graph.plan})
     try:
         await service.open()
-        created = await service.start(TENANT, name, value, limit=limit, timeout=timeout)
+        created = await service.start(
+            TENANT, name, begin.input, limit=begin.limit, timeout=begin.timeout, thread=begin.thread
+        )
         key = created.row.key
 
         async def events() -> AsyncIterator[Event]:
@@ -136,14 +158,20 @@ async def _here(
 
         edges = tuple(GraphEdge(source=edge.source, target=edge.target) for edge in graph.plan.edges)
         info = GraphInfo(name=name, nodes=tuple(graph.plan.nodes), edges=edges)
+        later = _later(key.run, f"--store {store}")
+        if store.startswith("memory:"):
+            later = "Run it in a terminal to be asked, or keep it with --store sqlite:///runs.db and answer it later."
         try:
-            yield Started(key.run, info, events(), lambda: service.state(key))
+            yield Started(
+                key.run, info, events(), lambda: service.state(key), lambda given: service.resume(key, given), later
+            )
         except asyncio.CancelledError:
-            # Ctrl-C: the run ends as stopped and keeps what it has, which takes a moment.
-            await service.stop(key, "Ctrl-C")
-            async with asyncio.timeout(_END_SECONDS):
-                async for _ in events():
-                    pass
+            if (await service.row(key)).status != "parked":  # what waits can go on waiting
+                # Ctrl-C: the run ends as stopped and keeps what it has, which takes a moment.
+                await service.stop(key, "Ctrl-C")
+                async with asyncio.timeout(_END_SECONDS):
+                    async for _ in events():
+                        pass
             raise
     finally:
         await service.close()
@@ -151,20 +179,30 @@ async def _here(
 
 
 @asynccontextmanager
-async def _far(url: str, name: str, value: Input, limit: int | None, timeout: float | None) -> AsyncIterator[Started]:
+async def _far(url: str, key: str | None, name: str, begin: Begin) -> AsyncIterator[Started]:
     """Start a run on a server."""
-    async with Client(url) as client:
+    async with Client(url, key=key) as client:
         info = next((graph for graph in await client.graphs() if graph.name == name), None)
         if info is None:
             there = ", ".join(graph.name for graph in await client.graphs()) or "none"
             raise NotFound("E2004", f"there is no graph {name!r}", where=url, mend=f"The server has: {there}.")
-        started = await client.start(name, value, limit=limit, timeout=timeout)
+        started = await client.start(
+            name, begin.input, limit=begin.limit, timeout=begin.timeout, thread=begin.thread, attach=True
+        )
+
+        async def resume(given: Answers) -> object:
+            return await (started.resume(given) if given else started.resume(answer=None))
+
         async with started.events() as events:
-            yield Started(started.id, info, events, started.state)
+            yield Started(started.id, info, events, started.state, resume, _later(started.id, f"--url {url}"))
 
 
-async def _watch(starting: AbstractAsyncContextManager[Started], *, as_json: bool) -> tuple[Event | None, State]:
-    """Show a run while it goes on; give its last event and its state."""
+def _later(run: str, where: str) -> str:
+    return f"riverrun runs resume {run} {where} --answer …"
+
+
+async def _watch(starting: AbstractAsyncContextManager[Started], *, as_json: bool) -> Watched:
+    """Show a run until it ends, or until it asks what nobody here can answer."""
     last: Event | None = None
     async with starting as started:
         if output.for_people() and not as_json:
@@ -174,10 +212,12 @@ async def _watch(starting: AbstractAsyncContextManager[Started], *, as_json: boo
             async for last in started.events:
                 if as_json:
                     output.say(encode(last).decode())
-                    continue
-                for line in lines.take(last):
-                    output.say_of(line.node, line.text, news=line.news)
-        return last, await started.state()
+                else:
+                    for line in lines.take(last):
+                        output.say_of(line.node, line.text, news=line.news)
+                if isinstance(last, kinds.RunInterrupted):
+                    break
+        return Watched(last, await started.state(), started.later)
 
 
 async def _on_screen(started: Started) -> Event | None:
@@ -187,16 +227,37 @@ async def _on_screen(started: Started) -> Event | None:
 
     def draw(height: int) -> RenderableType:
         ending = ending_of(last) if last is not None else None
-        how = Text(ending.value, "bold green" if ending is Ending.COMPLETED else "bold red") if ending else Text("live")
+        waits = isinstance(last, kinds.RunInterrupted)
+        how = Text("waits for you", "bold magenta") if waits else Text("live")
+        if ending:
+            how = Text(ending.value, "bold green" if ending is Ending.COMPLETED else "bold red")
         head = Text.assemble((started.graph.name, "bold"), ("  run ", "dim"), started.id, "  ", how)
         head.append(f"  {count:,} events", "dim")
         return Group(head, panes.drawn(height - 1))
 
-    async with Screen(output.console(), draw):
-        async for last in started.events:
-            panes.take(last)
-            count += 1
-    return last
+    while True:
+        async with Screen(output.console(), draw):
+            async for last in started.events:
+                panes.take(last)
+                count += 1
+                if isinstance(last, kinds.RunInterrupted):
+                    break
+        if not isinstance(last, kinds.RunInterrupted) or not await _answered(started, last):
+            return last
+
+
+async def _answered(started: Started, asked: kinds.RunInterrupted) -> bool:
+    """Ask the person; say whether the run goes on."""
+    answers = await ask(output.console(), asked.questions)
+    if answers is None:
+        return False
+    try:
+        await started.resume(answers)
+    except InputError as error:
+        if error.code not in {"E2009", "E2015"}:
+            raise
+        output.console().print(Text("somebody else was quicker", "dim"))
+    return True
 
 
 def _put_state(state: State, ending: Ending | None, *, as_json: bool) -> None:
@@ -212,6 +273,11 @@ def _put_state(state: State, ending: Ending | None, *, as_json: bool) -> None:
                 screen.print(Text(value), soft_wrap=True)
             else:
                 screen.print(Text.assemble((f"{key}: ", "bold"), msgspec.json.encode(value).decode()), soft_wrap=True)
+
+
+def _waits(last: kinds.RunInterrupted, later: str) -> RunFailed:
+    count = len(last.questions)
+    return RunFailed("E3022", f"the run waits for {count} answer{'s' * (count != 1)}", where=last.run, mend=later)
 
 
 def _failed(last: Event | None, ending: Ending | None) -> RunFailed:

@@ -27,6 +27,9 @@ from riverrun.face.compiled import CompiledGraph
 _Target = Annotated[str, typer.Argument(help="module:graph, path/file.py:graph, or a module: all its graphs.")]
 _Json = Annotated[bool, typer.Option("--json", help="Say in JSON when it listens: url and pid.")]
 _Name = Annotated[str | None, typer.Option("--name", help="Serve the only graph under this name.")]
+_NoAuth = Annotated[
+    bool, typer.Option("--no-auth", help="Let other machines reach it although nobody is asked who they are.")
+]
 _DEV_PORT = 8787
 
 _Graphs = Mapping[str, CompiledGraph]
@@ -39,13 +42,14 @@ def dev(
     store: Annotated[str, typer.Option("--store", help="Where runs live, or memory:")] = STORE,
     lease: Annotated[float | None, typer.Option("--lease", help="Seconds a dead worker keeps its runs.")] = None,
     name: _Name = None,
+    no_auth: _NoAuth = False,
     as_json: _Json = False,
 ) -> None:
     """Serve graphs on this machine while they are made; shows what to try."""
     graphs = _named(load(target), name)
     announce = _announce_to_people if output.for_people() else _announce_plainly
     given = {"host": host, "port": port, "store": store, "lease_seconds": lease}
-    _serve(graphs, given, _announce_json if as_json else announce)
+    _serve(graphs, given, _announce_json if as_json else announce, no_auth=no_auth)
 
 
 def serve(
@@ -54,9 +58,13 @@ def serve(
     port: Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")] = None,
     store: Annotated[str | None, typer.Option("--store", help="Where runs live.")] = None,
     name: _Name = None,
+    no_auth: _NoAuth = False,
     as_json: _Json = False,
 ) -> None:
-    """Serve graphs in production: settings from the environment (RIVERRUN_…), a plain log on standard error."""
+    """Serve graphs in production: settings from the environment (RIVERRUN_…), a plain log on standard error.
+
+    Beyond this machine it listens only with keys (RIVERRUN_KEYS=key:tenant:scopes,… or @file), or with --no-auth.
+    """
     graphs = _named(load(target), name)
     logging.basicConfig(
         level=os.environ.get("RIVERRUN_LOG_LEVEL", "INFO").upper(),
@@ -64,7 +72,7 @@ def serve(
         stream=sys.stderr,
     )
     given = {"host": host, "port": port, "store": store}
-    _serve(graphs, given, _announce_json if as_json else _announce_plainly)
+    _serve(graphs, given, _announce_json if as_json else _announce_plainly, no_auth=no_auth)
 
 
 def _named(graphs: dict[str, CompiledGraph], name: str | None) -> dict[str, CompiledGraph]:
@@ -76,7 +84,9 @@ def _named(graphs: dict[str, CompiledGraph], name: str | None) -> dict[str, Comp
     return dict(zip([name], graphs.values(), strict=True))
 
 
-def _serve(graphs: _Graphs, given: Mapping[str, object], announce: Callable[[str, str, _Graphs], None]) -> None:
+def _serve(
+    graphs: _Graphs, given: Mapping[str, object], announce: Callable[[str, str, _Graphs], None], *, no_auth: bool
+) -> None:
     # Here, so that no other command waits for a web server to load.
     from riverrun.server.app import create_app  # noqa: PLC0415
     from riverrun.server.serve import serve as serve_app  # noqa: PLC0415
@@ -89,6 +99,7 @@ def _serve(graphs: _Graphs, given: Mapping[str, object], announce: Callable[[str
         settings.port,
         announce=lambda url: announce(url, settings.store, graphs),
         shutdown_timeout=settings.shutdown_timeout,
+        no_auth=no_auth,
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the command line looks at runs: on a server, or directly in the file of a store; the same four calls on both.
+"""Where the command line looks at runs: on a server, or directly in the file of a store; the same calls on both.
 
 A store is opened as a guest: nothing is claimed, so whoever serves it goes on undisturbed.
 """
@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from riverrun.base.errors import CursorError, InputError, NotFound, StoreError
 from riverrun.base.ids import is_run_id
 from riverrun.cli.defaults import TENANT
 from riverrun.client.client import Client
-from riverrun.events.kinds import Event
+from riverrun.events.kinds import Event, Question
+from riverrun.face.compiled import CompiledGraph
+from riverrun.graph.questions import check_answers
 from riverrun.log.store import LogStore, RunFilter, RunKey, RunRow, Status
 from riverrun.log.tail import parse_cursor
+from riverrun.log.view import View
+from riverrun.runs.history import read_log
 from riverrun.runs.reader import follow
+from riverrun.runs.service import RunService
 from riverrun.stores.open import open_store
 from riverrun.wire import pages
 from riverrun.wire.pages import RunInfo
@@ -30,7 +35,9 @@ _LOOK_BACK = 200  # runs among which the beginning of an id is looked for
 class Source(Protocol):
     """Where runs are."""
 
-    async def list(self, graph: str | None, status: Status | None, limit: int) -> list[RunInfo]:
+    async def list(
+        self, graph: str | None, status: Status | None, limit: int, thread: str | None = None
+    ) -> list[RunInfo]:
         """Give runs, newest first."""
         ...
 
@@ -59,6 +66,34 @@ class Source(Protocol):
         """
         ...
 
+    async def questions(self, run: str) -> tuple[Question, ...]:
+        """Give what a parked run waits to be told.
+
+        Raises:
+            NotFound: E2005.
+        """
+        ...
+
+    async def resume(self, run: str, answers: dict[str, Any]) -> RunInfo:
+        """Answer a run, by id of the question; without an answer it is only let go.
+
+        Raises:
+            InputError: E2009, it has ended; E2015, a question is not open.
+            NotFound: E2005.
+        """
+        ...
+
+    async def fork(
+        self, run: str, at: int | None, limit: int | None, thread: str | None, graph: CompiledGraph | None
+    ) -> str:
+        """Fork a run; give the id of the new one.
+
+        Raises:
+            InputError: E2016, the log has no such event; E6006, a store was not told which `graph` it is.
+            NotFound: E2005.
+        """
+        ...
+
 
 class OnServer:
     """Runs of a server.
@@ -70,9 +105,11 @@ class OnServer:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def list(self, graph: str | None, status: Status | None, limit: int) -> list[RunInfo]:
+    async def list(
+        self, graph: str | None, status: Status | None, limit: int, thread: str | None = None
+    ) -> list[RunInfo]:
         """Give runs, newest first."""
-        return await self._client.list(graph=graph, status=status, limit=limit)
+        return await self._client.list(graph=graph, status=status, limit=limit, thread=thread)
 
     async def info(self, run: str) -> RunInfo:
         """Give what is known of a run beside its log."""
@@ -88,6 +125,27 @@ class OnServer:
         """Ask a run to stop; one that has ended stays as it ended."""
         return await self._client.run(run).stop(reason)
 
+    async def questions(self, run: str) -> tuple[Question, ...]:
+        """Give what a parked run waits to be told."""
+        return (await self._client.run(run).info()).questions
+
+    async def resume(self, run: str, answers: dict[str, Any]) -> RunInfo:
+        """Answer a run, by id of the question; without an answer it is only let go."""
+        there = self._client.run(run)
+        return await there.resume(answers) if answers else await there.resume(answer=None)
+
+    async def fork(
+        self, run: str, at: int | None, limit: int | None, thread: str | None, graph: CompiledGraph | None
+    ) -> str:
+        """Fork a run; the server knows its graph.
+
+        Raises:
+            InputError: E6006, a graph was named.
+        """
+        if graph is not None:
+            raise InputError("E6006", "a server has graphs of its own", where="--graph", mend="Leave out --graph.")
+        return (await self._client.run(run).fork(at=at, limit=limit, thread=thread)).id
+
 
 class InStore:
     """Runs of a store that is open here.
@@ -99,9 +157,11 @@ class InStore:
     def __init__(self, store: LogStore) -> None:
         self._store = store
 
-    async def list(self, graph: str | None, status: Status | None, limit: int) -> list[RunInfo]:
+    async def list(
+        self, graph: str | None, status: Status | None, limit: int, thread: str | None = None
+    ) -> list[RunInfo]:
         """Give runs, newest first."""
-        rows = await self._store.list(TENANT, RunFilter(graph=graph, status=status, limit=limit))
+        rows = await self._store.list(TENANT, RunFilter(graph=graph, status=status, limit=limit, thread=thread))
         return [_info(row) for row in rows]
 
     async def info(self, run: str) -> RunInfo:
@@ -143,35 +203,86 @@ class InStore:
                 raise
         return await self.info(run)
 
+    async def questions(self, run: str) -> tuple[Question, ...]:
+        """Give what a run waits to be told."""
+        await self.info(run)
+        view = View()
+        for event in await read_log(self._store, RunKey(TENANT, run)):
+            view.apply(event)
+        return tuple(view.questions.values())
+
+    async def resume(self, run: str, answers: dict[str, Any]) -> RunInfo:
+        """Answer a run, by id of the question; without an answer it is only let go. A worker takes it up.
+
+        Raises:
+            InputError: E2009, it has ended; E2015, a question is not open, or nothing is.
+        """
+        info, questions = await self.info(run), await self.questions(run)
+        if not questions and info.status not in {"parked", "ended"}:
+            raise InputError("E2015", f"run {run} asks nothing")
+        if info.status != "ended":
+            check_answers(questions, answers)
+        await self._store.control(RunKey(TENANT, run), "resume", {"answers": answers})
+        return await self.info(run)
+
+    async def fork(
+        self, run: str, at: int | None, limit: int | None, thread: str | None, graph: CompiledGraph | None
+    ) -> str:
+        """Fork a run; a worker takes the new one up.
+
+        Raises:
+            InputError: E2016, the log has no such event; E6006, nobody said which graph it is.
+        """
+        info = await self.info(run)
+        if graph is None:
+            mend = f"Name it: --graph module:graph (it is called {info.graph!r})."
+            raise InputError("E6006", "to fork a run of a store its graph is needed", where="--graph", mend=mend)
+        service = RunService(self._store, {info.graph: graph.plan})
+        try:
+            return (await service.fork(RunKey(TENANT, run), at=at, limit=limit, thread=thread)).row.key.run
+        finally:
+            await service.close()
+
 
 @asynccontextmanager
-async def open_source(url: str | None, store: str) -> AsyncIterator[Source]:
+async def open_source(url: str | None, store: str, key: str | None = None) -> AsyncIterator[Source]:
     """Open where runs are looked at.
 
     Args:
         url: Of a server; None looks into `store` directly.
         store: Name of a store that is there.
+        key: For the server, if it asks who comes.
 
     Yields:
         The source; closed at the end.
 
     Raises:
         StoreError: E4001, there is no such file; E4003, it is no store; E4006, no store is named like that.
-        InputError: E6006, `url` is no address.
+        InputError: E6006, `url` is no address, or `key` cannot be sent.
     """
     if url:
-        async with Client(url) as client:
+        async with Client(url, key=key) as client:
             yield OnServer(client)
         return
-    opened = _opened(store)
+    opened = open_existing(store)
     try:
         yield InStore(opened)
     finally:
         await opened.close()
 
 
-def _opened(store: str) -> LogStore:
-    """Open a store that is there: looking must not make one."""
+def open_existing(store: str) -> LogStore:
+    """Open a store that is there: looking must not make one.
+
+    Args:
+        store: Its name.
+
+    Returns:
+        The store; the caller closes it.
+
+    Raises:
+        StoreError: E4001, there is no such file; E4003, it is no store; E4006, no store is named like that.
+    """
     path = Path(unquote(store.removeprefix(_SQLITE)))
     if store.startswith(_SQLITE) and not path.is_file():
         mend = "Name a store with --store sqlite:///path, or a server with --url http://host:port."

@@ -15,7 +15,8 @@ from types import ModuleType
 
 import riverrun
 from riverrun.base.errors import InputError, LoadError, RiverrunError
-from riverrun.face.compiled import CompiledGraph, StateGraph
+from riverrun.face.compiled import CompiledGraph
+from riverrun.face.state_graph import StateGraph
 
 _PACKAGE = Path(riverrun.__file__).resolve().parent
 _UNNAMED = "graph"  # what compile() calls a graph that was given no name
@@ -46,6 +47,28 @@ def load(target: str) -> dict[str, CompiledGraph]:
     if not graphs:
         raise LoadError("E6002", f"{place} has no compiled graph", where=place, mend=_hint(module, found))
     return graphs
+
+
+def only(target: str) -> tuple[str, CompiledGraph]:
+    """Import the one graph that a target names.
+
+    Args:
+        target: As for `load`.
+
+    Returns:
+        Its name and the graph.
+
+    Raises:
+        LoadError: E6001 or E6002, as for `load`.
+        InputError: E6004, the file is not there; E6006, the target has several graphs.
+        RiverrunError: E1…, the module compiles a graph that cannot be compiled.
+    """
+    graphs = load(target)
+    if len(graphs) > 1:
+        raise InputError(
+            "E6006", f"{target} has several graphs", mend=f"Name one of them: {', '.join(sorted(graphs))}."
+        )
+    return graphs.popitem()
 
 
 def _named(module: ModuleType, name: str, found: dict[str, CompiledGraph]) -> CompiledGraph:

@@ -11,18 +11,18 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-import msgspec
-
 from riverrun.base.clock import SystemClock
-from riverrun.base.errors import ConnectionFault, InputError, NotFound
+from riverrun.base.errors import ConnectionFault, NotFound
 from riverrun.base.ids import is_run_id, jitter, new_run_id
-from riverrun.client.connect import Connect, Http
-from riverrun.client.remote import RemoteRun
+from riverrun.client.connect import Connect, Http, Stream
+from riverrun.client.remote import RemoteRun, events_path, written
 from riverrun.client.session import Pace
-from riverrun.client.subscription import OnChange, Subscription
+from riverrun.client.subscription import Subscription, Watch
 from riverrun.wire.pages import GraphInfo, GraphList, RunInfo, RunList
+from riverrun.wire.problem import Problem
 
 START_TRIES = 4
+_RUNS = "/v1/runs"
 
 
 class Client:
@@ -31,16 +31,27 @@ class Client:
     Args:
         url: Of the server, such as `http://127.0.0.1:8000`, with the path it is mounted at.
         timeout: Seconds that a request may wait for a connection, for its answer, or for more of it.
+        key: Says to the server who asks, where it wants to know.
         pace: Times and counts of reconnecting; by default those of PROTOCOL.md §8.
-        http: An `httpx.AsyncClient` of the caller's (for authentication, proxies, certificates); it stays open.
+        http: An `httpx.AsyncClient` of the caller's (for authentication of another kind, proxies, certificates); it
+            stays open.
 
     Raises:
-        InputError: E6006, `url` is not the address of a server.
+        InputError: E6006, `url` is not the address of a server, or `key` cannot be sent.
     """
 
-    def __init__(self, url: str, *, timeout: float = 30.0, pace: Pace | None = None, http: Http | None = None) -> None:
-        self._connect = Connect(url, timeout=timeout, http=http)
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 30.0,
+        key: str | None = None,
+        pace: Pace | None = None,
+        http: Http | None = None,
+    ) -> None:
+        self._connect = Connect(url, timeout=timeout, key=key, http=http)
         self._pace = pace or Pace()
+        self._begun: dict[str, Stream] = {}  # by path of their events: opened with the start, not read yet
         self._subscriptions: WeakSet[Subscription] = WeakSet()
 
     async def __aenter__(self) -> Self:
@@ -55,6 +66,8 @@ class Client:
         """Leave all logs and close all connections; idempotent. Runs go on."""
         for subscription in list(self._subscriptions):
             await subscription.aclose()
+        while self._begun:
+            await self._begun.popitem()[1].aclose()
         await self._connect.aclose()
 
     async def graphs(self) -> list[GraphInfo]:
@@ -69,7 +82,7 @@ class Client:
         """
         return list((await self._connect.ask("GET", "/v1/graphs", GraphList)).graphs)
 
-    async def start(
+    async def start(  # noqa: PLR0913  # each is a field of the request, or says how it is sent
         self,
         graph: str,
         input: Mapping[str, Any],  # noqa: A002 the word of PROTOCOL.md
@@ -77,7 +90,11 @@ class Client:
         thread: str | None = None,
         limit: int | None = None,
         timeout: float | None = None,
+        context: Any = None,
+        config: Any = None,
+        when_busy: str | None = None,
         idem_key: str | None = None,
+        attach: bool = False,
     ) -> RemoteRun:
         """Start a run. It answers before any node has run.
 
@@ -86,10 +103,16 @@ class Client:
         Args:
             graph: Name of the graph.
             input: Keys of its state.
-            thread: The conversation that the run belongs to.
+            thread: The conversation that the run belongs to; it begins with the state that the run before left.
             limit: How many executions of nodes the run may make; None leaves it to the server.
             timeout: Seconds that the run may take; None leaves it to the server.
+            context: What its nodes may read of it.
+            config: What its nodes see as config.
+            when_busy: What to do while the thread has a run that has not ended: `reject` this one (the default),
+                `enqueue` it behind, or `stop` that one.
             idem_key: A key of the caller's, so that also a later call gives the same run.
+            attach: Whether its events come with the answer, which saves a round trip: the first `events()` reads on
+                from there. The connection stays open until they are read or the client is closed.
 
         Returns:
             The run.
@@ -97,26 +120,33 @@ class Client:
         Raises:
             InputError: E2001, the input is not JSON; E2002, E2010, E2013 and E2003 as the server says.
             NotFound: E2004, no such graph.
-            Busy: E3010, too many runs; see `retry_after`.
+            Busy: E3010, too many runs, see `retry_after`; E3018, the thread is busy.
             ConnectionFault: E5001, the server was not reached in several tries.
             RiverrunError: What else the server said.
         """
         asked = {"graph": graph, "input": input, "thread": thread, "limit": limit, "timeout": timeout}
-        try:
-            body = msgspec.json.encode({name: value for name, value in asked.items() if value is not None})
-        except (TypeError, ValueError, RecursionError, OverflowError) as error:
-            raise InputError("E2001", f"the input is not JSON: {error}", where="input") from None
+        body = written({**asked, "context": context, "config": config, "when_busy": when_busy}, "input")
         headers = {"idempotency-key": idem_key or new_run_id(SystemClock().now_ms())}
         for tries in range(START_TRIES - 1):
             try:
-                return await self._started(body, headers)
+                # A proxy that holds streams back gives no answer to the first try; the others ask for a document.
+                return await self._started(body, headers, attach=attach and tries == 0)
             except ConnectionFault:
                 # The back-off of PROTOCOL.md §8.
                 await asyncio.sleep(self._pace.first_delay * 2**tries * (0.5 + jitter() / 2))
-        return await self._started(body, headers)
+        return await self._started(body, headers, attach=False)
 
-    async def _started(self, body: bytes, headers: Mapping[str, str]) -> RemoteRun:
-        return self.run((await self._connect.ask("POST", "/v1/runs", RunInfo, body=body, headers=headers)).run)
+    async def _started(self, body: bytes, headers: Mapping[str, str], *, attach: bool) -> RemoteRun:
+        if not attach:
+            return self.run((await self._connect.ask("POST", _RUNS, RunInfo, body=body, headers=headers)).run)
+        begun = await self._connect.begin(_RUNS, body, headers)
+        if isinstance(begun, Problem):
+            raise begun.error()
+        path = events_path(begun.run)
+        before, self._begun[path] = self._begun.get(path), begun.stream
+        if before is not None:
+            await before.aclose()
+        return self.run(begun.run)
 
     def run(self, run_id: str) -> RemoteRun:
         """Take hold of a run by its id. Nothing is asked of the server yet.
@@ -135,13 +165,24 @@ class Client:
         return RemoteRun(self._connect, run_id, self._subscribe)
 
     async def list(
-        self, *, graph: str | None = None, status: str | None = None, limit: int = 50, before: str | None = None
+        self,
+        *,
+        graph: str | None = None,
+        status: str | None = None,
+        thread: str | None = None,
+        created_after_ms: int | None = None,
+        created_before_ms: int | None = None,
+        limit: int = 50,
+        before: str | None = None,
     ) -> list[RunInfo]:
         """List runs, newest first.
 
         Args:
             graph: Of this graph only.
             status: With this status only: queued, running, parked or ended.
+            thread: Of this conversation only.
+            created_after_ms: Created at this time or later, in milliseconds since the Unix epoch.
+            created_before_ms: Created before this time, in milliseconds since the Unix epoch.
             limit: At most this many, up to 200.
             before: Only runs older than the one of this id: the next page.
 
@@ -152,12 +193,17 @@ class Client:
             ConnectionFault: E5001, the server was not reached.
             RiverrunError: What the server said.
         """
-        asked = {"graph": graph, "status": status, "limit": str(limit), "before": before}
-        params = {name: value for name, value in asked.items() if value is not None}
-        return [*(await self._connect.ask("GET", "/v1/runs", RunList, params=params)).runs]
+        asked = {"graph": graph, "status": status, "thread": thread, "limit": limit, "before": before}
+        times = {"created_after": created_after_ms, "created_before": created_before_ms}
+        params = {name: str(value) for name, value in {**asked, **times}.items() if value is not None}
+        return [*(await self._connect.ask("GET", _RUNS, RunList, params=params)).runs]
 
-    def _subscribe(self, path: str, after: int, log: str | None, on_change: OnChange | None) -> Subscription:
-        subscription = Subscription(self._connect, path, after=after, log=log, pace=self._pace, on_change=on_change)
+    def _subscribe(self, path: str, after: int, log: str | None, watch: Watch) -> Subscription:
+        # What was opened with the start begins at the first event; whoever wants another place asks anew.
+        opened = self._begun.pop(path, None) if after == 0 and log is None else None
+        subscription = Subscription(self._connect, path, after=after, log=log, pace=self._pace, watch=watch)
+        if opened is not None:
+            subscription.begin_with(opened)
         # Only to leave it at the end: a subscription that the caller has dropped is not held.
         self._subscriptions.add(subscription)
         return subscription

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 import httpx
 
 from riverrun.base.errors import ConnectionFault, InputError, ProtocolFault
+from riverrun.base.ids import is_run_id
 from riverrun.events.ending import Close
 from riverrun.wire import pages, problem
 from riverrun.wire.pages import EventPage
@@ -102,20 +103,29 @@ class Stream:
             await self._response.aclose()
 
 
+class Begun(NamedTuple):
+    """A run that was begun and attached to in one request: its id, and its events from the first on."""
+
+    run: str
+    stream: Stream
+
+
 class Connect:
     """The address of a server and the library that reaches it.
 
     Args:
         url: Of the server, such as `http://127.0.0.1:8000`, with the path it is mounted at.
         timeout: Seconds that a request may wait for a connection, for its answer, or for more of it.
+        key: Says to the server who asks (PROTOCOL.md §11).
         http: A client of the caller's, which stays open at the end; None makes one.
 
     Raises:
-        InputError: E6006, `url` is not the address of a server.
+        InputError: E6006, `url` is not the address of a server, or `key` cannot stand in a header.
     """
 
-    def __init__(self, url: str, *, timeout: float = 30.0, http: Http | None = None) -> None:
+    def __init__(self, url: str, *, timeout: float = 30.0, key: str | None = None, http: Http | None = None) -> None:
         self.url = _address(url)
+        self._known = {} if key is None else {"authorization": f"Bearer {_bearer(key)}"}
         self._timeout = timeout
         self._own = http is None
         # Streams hold their connections for long: a bound on their number would only make later ones hang.
@@ -155,7 +165,7 @@ class Connect:
             ConnectionFault: E5001 or E5005, there was none; it may be tried again.
             ProtocolFault: E5003, it cannot be taken.
         """
-        sent = {"accept": "application/json", **(headers or {})}
+        sent = {"accept": "application/json", **self._known, **(headers or {})}
         if body is not None:
             sent["content-type"] = "application/json"
         timeout = httpx.Timeout(self._timeout, read=self._timeout + wait)
@@ -212,23 +222,66 @@ class Connect:
             ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
             ProtocolFault: E5003, the answer is not a stream.
         """
+        response = await self._send_for_stream("GET", path, params={"after": cursor})
+        if response.status_code == 204:
+            await response.aclose()
+            return None
+        return await self._stream_of(response, 200)
+
+    async def begin(self, path: str, body: bytes, headers: Mapping[str, str]) -> Begun | Problem:
+        """Begin a run and attach to it, in one request.
+
+        Args:
+            path: Of a route that begins runs.
+            body: JSON.
+            headers: More of the request.
+
+        Returns:
+            The run and its events; the problem when it was not granted.
+
+        Raises:
+            ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
+            ProtocolFault: E5003, the answer is not the stream of a run.
+        """
+        sent = {"content-type": "application/json", **headers}
+        response = await self._send_for_stream("POST", path, body=body, headers=sent)
+        stream = await self._stream_of(response, 201)
+        if isinstance(stream, Problem):
+            return stream
+        run = response.headers.get("location", "").rpartition("/")[2]
+        if not is_run_id(run):
+            await stream.aclose()
+            raise ProtocolFault("E5003", "the server began a run and does not say which", where=self.url)
+        return Begun(run, stream)
+
+    async def _send_for_stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         # identity: a body that is compressed on the way arrives in lumps.
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity", "cache-control": "no-store"}
+        wanted = {"accept": "text/event-stream", "accept-encoding": "identity", "cache-control": "no-store"}
         # After the headers the session's watchdog measures silence, so the library does not.
         timeout = httpx.Timeout(self._timeout, read=None)
+        sent = {**wanted, **self._known, **(headers or {})}
         request = self._http.build_request(
-            "GET", self.url + path, params={"after": cursor}, headers=headers, timeout=timeout
+            method, self.url + path, params=params, content=body, headers=sent, timeout=timeout
         )
         with self._faults():
             async with asyncio.timeout(self._timeout):
-                response = await self._http.send(request, stream=True)
+                return await self._http.send(request, stream=True)
+
+    async def _stream_of(self, response: httpx.Response, granted: int) -> Stream | Problem:
+        """Give the stream that was granted, or close the response and say what it was."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.status_code == 200 and kind == "text/event-stream":
+        if response.status_code == granted and kind == "text/event-stream":
             return Stream(response)
         try:
-            if response.status_code == 204:
-                return None
-            if response.status_code == 200:
+            if response.status_code == granted:
                 raise ProtocolFault("E5003", f"asked for events, the server sent {kind or 'no type'}", where=self.url)
             with self._faults():
                 async with asyncio.timeout(self._timeout):
@@ -280,6 +333,13 @@ def _address(url: str) -> str:
         mend = "Give it as http://host:port, with a path where the server is mounted below one."
         raise InputError("E6006", f"{url!r} is not the address of a server", where="url", mend=mend)
     return url.rstrip("/")
+
+
+def _bearer(key: str) -> str:
+    """Refuse what would end the header early or be read as something else; the message must not show it."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError("E6006", "a key has visible ASCII characters only", where="key", mend="Give the key as it is.")
+    return key
 
 
 async def _whole(response: httpx.Response) -> bytes:

@@ -5,21 +5,27 @@ It does not know the HTTP library (`connect.py`) nor when to reconnect (`session
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from riverrun.base.errors import RunFailed
+from riverrun.base.clock import SystemClock
+from riverrun.base.errors import ConnectionFault, InputError, RunFailed
+from riverrun.base.ids import jitter, new_run_id
 from riverrun.client.connect import Connect
-from riverrun.client.subscription import OnChange, Subscription
+from riverrun.client.subscription import OnChange, Progress, Subscription, Watch
 from riverrun.events import kinds
 from riverrun.events.ending import Ending
 from riverrun.events.kinds import Event
 from riverrun.log.tail import parse_cursor
-from riverrun.wire.pages import GraphState, RunInfo
+from riverrun.wire.pages import AskingRun, GraphState, RunInfo
 
-Subscribe = Callable[[str, int, str | None, OnChange | None], Subscription]
+Subscribe = Callable[[str, int, str | None, Watch], Subscription]
+_UNSAID: Any = object()
+_TRIES = 4
+_TRY_AGAIN_DELAY = 0.5
 
 
 class RemoteRun:
@@ -28,7 +34,7 @@ class RemoteRun:
     Args:
         connect: The server.
         run_id: Of the run.
-        subscribe: Makes a subscription of a path, a seq, a log and a callback; whoever gives it also ends it.
+        subscribe: Makes a subscription of a path, a seq, a log and who watches it; whoever gives it also ends it.
 
     Attributes:
         id: Of the run.
@@ -43,21 +49,27 @@ class RemoteRun:
     def __repr__(self) -> str:
         return f"RemoteRun({self.id!r})"
 
-    async def info(self) -> RunInfo:
+    async def info(self) -> AskingRun:
         """Ask what is known of the run beside its log.
 
         Returns:
-            Its status, its ending, its head and more.
+            Its status, its ending, its head and more; of a parked run also its questions.
 
         Raises:
             NotFound: E2005.
             ConnectionFault: E5001, the server was not reached.
             RiverrunError: What else the server said.
         """
-        return await self._connect.ask("GET", self._path, RunInfo)
+        return await self._connect.ask("GET", self._path, AskingRun)
 
     def events(
-        self, after: int | str = 0, *, log: str | None = None, on_change: OnChange | None = None
+        self,
+        after: int | str = 0,
+        *,
+        log: str | None = None,
+        on_change: OnChange | None = None,
+        on_place: Callable[[str], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> Subscription:
         """Read the events of the run after a place: each once, in order, whatever the network does.
 
@@ -65,6 +77,9 @@ class RemoteRun:
             after: seq of the last event that the caller has, or a `cursor` as a subscription gave it; 0 for all.
             log: Id of the log that `after` belongs to, if it is known and `after` is a seq.
             on_change: Told of each change of state, with a few words for people.
+            on_place: Told the cursor of each event once the caller is done with it, as it asks for the next one: what
+                to keep, and to give as `after` another time, even after a crash.
+            on_progress: Told of each arrival of events.
 
         Returns:
             An iterator that reconnects by itself. It ends after the terminal event, and raises what only the caller
@@ -74,7 +89,73 @@ class RemoteRun:
             CursorError: E2007, `after` is no place.
         """
         named, place = parse_cursor(str(after))
-        return self._subscribe(f"{self._path}/events", place, named or log, on_change)
+        watch = Watch(on_change=on_change, on_place=on_place, on_progress=on_progress)
+        return self._subscribe(events_path(self.id), place, named or log, watch)
+
+    async def resume(
+        self, answers: Mapping[str, Any] | None = None, *, answer: Any = _UNSAID, idem_key: str | None = None
+    ) -> RunInfo:
+        """Answer what the run asks, in whole or in part. It may be called again with the same answers.
+
+        A lost answer of the server is harmless: the request is tried again, and an answer is taken once.
+
+        Args:
+            answers: By id of the question.
+            answer: To the one question that is open; also lets go a run that is only held.
+            idem_key: A key of the caller's.
+
+        Returns:
+            The run as it was when the server took the answers.
+
+        Raises:
+            InputError: E2001, an answer is not JSON; E2002, neither or both were given; E2009, the run has ended;
+                E2015, a question is not open, or several are and none was named.
+            NotFound: E2005; E3014, its graph is not served.
+            ConnectionFault: E5001, the server was not reached in several tries.
+            RiverrunError: What else the server said.
+        """
+        if (answers is None) is (answer is _UNSAID):
+            raise InputError("E2002", "give either answers by the id of their question, or one answer", where="answers")
+        named = dict(answers) if answers is not None else await self._named(answer)
+        body = written({"answer": answer} if named is None else {"answers": named}, "answers", keep_none=True)
+        headers = {"idempotency-key": idem_key or new_run_id(SystemClock().now_ms())}
+        # Answers that name their questions are taken once; one that names none might meet the question after it.
+        tries = _TRIES if named is not None else 1
+        while True:
+            tries -= 1
+            try:
+                return await self._connect.ask("POST", f"{self._path}/resume", RunInfo, body=body, headers=headers)
+            except ConnectionFault:
+                if not tries:
+                    raise
+                await asyncio.sleep(_TRY_AGAIN_DELAY * (0.5 + jitter() / 2))
+
+    async def _named(self, answer: Any) -> dict[str, Any] | None:
+        asked = [question.id for question in (await self.info()).questions if question.kind == "asked"]
+        return {asked[0]: answer} if len(asked) == 1 else None
+
+    async def fork(self, *, at: int | None = None, limit: int | None = None, thread: str | None = None) -> RemoteRun:
+        """Begin a run with a copy of this one's log, and go on from there. This one is not changed.
+
+        It is not tried again by itself: a fork has no key, and twice would be two.
+
+        Args:
+            at: The last seq to copy; None: as far as the run can be gone on with.
+            limit: How many executions of nodes the fork may make, counted from its beginning; None: as before.
+            thread: The conversation that it belongs to.
+
+        Returns:
+            The new run.
+
+        Raises:
+            InputError: E2016, the log has no event `at`.
+            NotFound: E2005; E3014, its graph is not served.
+            ConnectionFault: E5001, the server was not reached.
+            RiverrunError: What else the server said.
+        """
+        body = written({"at": at, "limit": limit, "thread": thread}, "fork")
+        made = await self._connect.ask("POST", f"{self._path}/fork", RunInfo, body=body)
+        return RemoteRun(self._connect, made.run, self._subscribe)
 
     async def stop(self, reason: str = "") -> RunInfo:
         """Stop the run; one that has ended stays as it ended. Idempotent.
@@ -111,8 +192,11 @@ class RemoteRun:
         params = None if at is None else {"at": str(at)}
         return (await self._connect.ask("GET", f"{self._path}/state", GraphState, params=params)).state
 
-    async def result(self) -> dict[str, Any]:
-        """Wait until the run has ended and give its final state.
+    async def result(self, *, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+        """Wait until the run has ended and give its final state. A run that is parked is waited for as well.
+
+        Args:
+            on_progress: Told of each arrival of events.
 
         Returns:
             Keys and values.
@@ -126,7 +210,7 @@ class RemoteRun:
         # Of a run that has ended the last event is enough; of one that goes on, what comes is.
         after = info.head - 1 if info.status == "ended" else info.head
         last: Event | None = None
-        async with self.events(after, log=info.log) as events:
+        async with self.events(after, log=info.log, on_progress=on_progress) as events:
             async for event in events:
                 last = event
         if isinstance(last, kinds.RunCompleted):
@@ -136,6 +220,32 @@ class RemoteRun:
         if ending == Ending.COMPLETED.value:
             return await self.state()
         raise _failed(self.id, ending, last)
+
+
+def events_path(run_id: str) -> str:
+    """Give the path of the events of a run."""
+    return f"/v1/runs/{run_id}/events"
+
+
+def written(asked: Mapping[str, Any], where: str, *, keep_none: bool = False) -> bytes:
+    """Write the body of a request.
+
+    Args:
+        asked: Its fields.
+        where: What to name when they cannot be written.
+        keep_none: Whether a field that is None is sent; else it is left out.
+
+    Returns:
+        JSON.
+
+    Raises:
+        InputError: E2001, a value is not JSON.
+    """
+    fields = {name: value for name, value in asked.items() if keep_none or value is not None}
+    try:
+        return msgspec.json.encode(fields)
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise InputError("E2001", f"the {where} is not JSON: {error}", where=where) from None
 
 
 def _failed(run: str, ending: str | None, last: Event | None) -> RunFailed:

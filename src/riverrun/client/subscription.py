@@ -10,7 +10,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
+
+from msgspec import Struct
 
 from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import ConnectionFault, CursorError, IllegalMove, ProtocolFault, RiverrunError
@@ -27,6 +29,39 @@ from riverrun.wire.problem import Problem
 Outcome = Stream | Piece | EventPage | Problem | RiverrunError | Close | None  # None: 204
 OnChange = Callable[[State, str], None]
 
+
+class Progress(NamedTuple):
+    """How far a reader is.
+
+    Attributes:
+        place: seq of the last event that the caller was given.
+        arrived: seq of the last event that is here.
+        head: seq of the last event that the server was heard to have; at least `arrived`.
+        reconnects: How often a stream was granted again after it was lost.
+    """
+
+    place: int
+    arrived: int
+    head: int
+    reconnects: int
+
+
+class Watch(Struct, frozen=True, kw_only=True):
+    """Who is told what, while a log is read. Each is a plain function that returns at once.
+
+    Attributes:
+        on_change: Told of each change of state, with a few words for people.
+        on_place: Told the cursor of each event once the caller is done with it, that is: asks for the next one, or is
+            told that there is none. What is kept here survives a crash: `events(after=)` begins behind it, and no event
+            that was worked on is missing, while the last one may come again.
+        on_progress: Told of each arrival of events.
+    """
+
+    on_change: OnChange | None = None
+    on_place: Callable[[str], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+
+
 _GOOD = {Close.ENDED, Close.DETACHED}
 
 
@@ -42,7 +77,7 @@ class Subscription:
         after: seq of the last event that the caller has.
         log: Id of the log that `after` belongs to, if the caller knows it.
         pace: Times and counts.
-        on_change: Told of each change of state, with a few words for people.
+        watch: Who is told of changes, places and progress.
         clock: Tells the time.
         dice: Gives random numbers in [0, 1).
     """
@@ -55,7 +90,7 @@ class Subscription:
         after: int = 0,
         log: str | None = None,
         pace: Pace | None = None,
-        on_change: OnChange | None = None,
+        watch: Watch | None = None,
         clock: Clock | None = None,
         dice: Callable[[], float] = jitter,
     ) -> None:
@@ -63,10 +98,12 @@ class Subscription:
         self._path = path
         self._session = Session(place=after, log=log, pace=pace or Pace())
         self._action = Action(Do.CONNECT)
-        self._on_change = on_change
+        self._watch = watch or Watch()
+        self._opened: Stream | None = None
         self._clock = clock or SystemClock()
         self._dice = dice
-        self._place = after
+        self._place = self._kept = after
+        self._head = after
         self._ready: deque[Event] = deque()
         self._stream: Stream | None = None
         self._fault: RiverrunError | None = None
@@ -112,6 +149,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
+        self._keep()
         while not self._ready:
             if self._over():
                 await self._leave()
@@ -136,6 +174,27 @@ class Subscription:
             self._take(self._session.detached())
         await self._leave()
 
+    def begin_with(self, stream: Stream) -> None:
+        """Read a stream of this log first that is open already; before the first event is asked for.
+
+        Args:
+            stream: From the place of this reader on; it is closed here.
+        """
+        self._opened = stream
+
+    def take(self) -> Event | None:
+        """Give the next event if it has arrived already, without waiting.
+
+        Returns:
+            The event, or None: then ask for it with `anext`.
+        """
+        if not self._ready:
+            return None
+        self._keep()
+        event = self._ready.popleft()
+        self._place = event.seq
+        return event
+
     async def _advance(self) -> None:
         """Do what the session asked for and tell it what came of it."""
         if self._busy:
@@ -157,6 +216,9 @@ class Subscription:
         if action.do is Do.READ:
             assert self._stream is not None, "READ without a stream"
             return await self._stream.read(action.listen)
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            return opened
         await self._leave()
         await asyncio.sleep(action.delay)
         if action.do is Do.POLL:
@@ -181,6 +243,7 @@ class Subscription:
                 return self._heard(outcome, now, dice)
             case EventPage():
                 events, log = outcome.decoded(), outcome.log
+                self._head = max(self._head, outcome.head)
                 return self._in_log(log, self._session.polled(events, now, dice, log=log, ended=outcome.ended))
             case None:
                 return self._session.drained()
@@ -210,9 +273,18 @@ class Subscription:
     def _take(self, step: Step) -> None:
         before, self._session, self._action = self._session, step.session, step.action
         self._ready.extend(step.events)
-        after = step.session
-        if self._on_change is not None and (after.state is not before.state or step.action.delay):
-            self._on_change(after.state, _words(after, step.action))
+        after, watch = step.session, self._watch
+        self._head = max(self._head, after.place)
+        if watch.on_change is not None and (after.state is not before.state or step.action.delay):
+            watch.on_change(after.state, _words(after, step.action))
+        if watch.on_progress is not None and step.events:
+            watch.on_progress(Progress(self._place, after.place, self._head, after.reconnects))
+
+    def _keep(self) -> None:
+        """Tell of the place of the event that the caller was given last: it asks for another one."""
+        if self._watch.on_place is not None and self._kept != self._place:
+            self._kept = self._place
+            self._watch.on_place(self.cursor)
 
     def _over(self) -> bool:
         # A call, because another task may have ended the session at any `await`.
@@ -220,8 +292,10 @@ class Subscription:
 
     async def _leave(self) -> None:
         stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.aclose()
+        opened, self._opened = self._opened, None
+        for each in (stream, opened):
+            if each is not None:
+                await each.aclose()
 
     def _verdict(self) -> Exception:
         """Give what ends the iteration: nothing special, or the error that only the caller can settle, once."""

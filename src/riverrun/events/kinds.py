@@ -19,8 +19,13 @@ from msgspec import Struct, field
 Json = Any  # a value that JSON can carry; the one place where anything may pass
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, forbid_unknown_fields=True):
+class Event(
+    Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """The envelope that all events share.
+
+    Unknown to the garbage collector: a log of 100,000 steps is not searched again and again (a seventh of its time).
+    So a value that leads back to an event that holds it would never be freed; JSON cannot.
 
     Attributes:
         seq: Place in the log of the run: 1, 2, 3 …, without a hole.
@@ -139,6 +144,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
         base: Where the state that `input` is written to comes from; None: there is none.
         node: The run goes on behind this node, as if that had written `input`; None: it begins at START.
         goto: It goes on with these instead of what follows; None: with what follows.
+        defaults: Starting values of the keys that neither `input` nor the base has: made once, by the state's class.
         held: It waits at its beginning until it is resumed.
         before: It holds before these nodes (`*`: all).
         after: It holds after these nodes (`*`: all).
@@ -155,6 +161,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     base: Base | None = None
     node: str | None = None
     goto: tuple[str | Send, ...] | None = None
+    defaults: dict[str, Json] = {}
     held: bool = False
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -290,9 +297,11 @@ class RunResumed(Event, frozen=True, kw_only=True, tag="run.resumed"):
 
     Attributes:
         answers: By id of the question.
+        control: Which request of the run's inbox brought them; 0 where there is no inbox.
     """
 
     answers: dict[str, Json] = {}
+    control: int = 0
 
 
 class RunTakenOver(Event, frozen=True, kw_only=True, tag="run.taken_over"):

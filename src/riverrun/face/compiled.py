@@ -1,83 +1,100 @@
 """A graph that runs: what `compile()` gives back.
 
-In process a run takes the same path as on a server, machine → driver → log → reader, over a memory store of its own,
-so there are no stream modes and no second semantics. It knows no server and no HTTP.
+In process a run takes the same path as on a server, machine → driver → log → reader, over a memory store. LangGraph's
+stream modes are views of the one event vocabulary (`face/modes.py`), not a second path. It knows no server and no HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 from riverrun.base.clock import SystemClock
 from riverrun.base.errors import InputError
 from riverrun.base.ids import new_log_id, new_run_id
-from riverrun.events.kinds import Event, RunStarted
+from riverrun.events.kinds import Event, Json, RunStarted
+from riverrun.face.called import call_inside
+from riverrun.face.modes import Modes
+from riverrun.face.options import Config, Options, check_options, merge_configs, read_options
 from riverrun.face.run import Run
-from riverrun.graph.build import GraphBuilder
+from riverrun.face.saver import TENANT, InMemorySaver
+from riverrun.face.thread import Begun, Threads
+from riverrun.face.threaded import MEND_THREAD, Threaded
 from riverrun.graph.draw import draw_mermaid
 from riverrun.graph.explain import explain
+from riverrun.graph.machine import Machine
+from riverrun.graph.node import Command
 from riverrun.graph.plan import Plan
 from riverrun.graph.state import State
+from riverrun.runs.cache import InMemoryCache
+from riverrun.runs.context import running
+from riverrun.runs.history import History
 from riverrun.runs.launch import Means
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
 from riverrun.stores.memory import MemoryStore
 
 Result = TypeVar("Result")
+Mode = str | Sequence[str] | None
 
-_TENANT = "local"
 _FOREVER = 10.0 * 365 * 24 * 3600  # a lease in process: nobody else could take the run over
 
 
-class StateGraph(GraphBuilder):
-    """Declare a graph; `compile()` makes it run. See `GraphBuilder` for nodes and edges.
-
-    Args:
-        state: A TypedDict, dataclass, Struct or pydantic class whose keys may carry reducers
-            (`Annotated[list, operator.add]`), or `dict`.
-        context_schema: As in `GraphBuilder`, as are the next two.
-        input_schema: Class whose keys the input may have.
-        output_schema: Class whose keys a result has.
-
-    Raises:
-        GraphError: E1007 or E1008, a class cannot be used as a state; E1011, there is no such option.
-    """
-
-    def compile(self, *, name: str = "graph") -> CompiledGraph:
-        """Check the graph and make it ready to run.
-
-        Args:
-            name: Name of the graph; a server may give it another.
-
-        Returns:
-            The graph; later changes of the builder do not reach it.
-
-        Raises:
-            GraphError: E1003, E1004 or E1005: what is wrong, where, and how to mend it.
-        """
-        return CompiledGraph(self.plan(name))
-
-
-class CompiledGraph:
+class CompiledGraph(Threaded):
     """Run a graph, any number of times, also at once.
 
     Args:
         plan: The checked graph.
         settings: Limits of its runs in this process.
+        checkpointer: Keeps threads; None: a run is forgotten with its readers.
+        cache: Where nodes keep what they made.
+        store: Handed to nodes as `ctx.store`.
 
     Attributes:
         plan: As given.
+        checkpointer: As given.
     """
 
-    def __init__(self, plan: Plan, settings: RunSettings | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        settings: RunSettings | None = None,
+        *,
+        checkpointer: InMemorySaver | None = None,
+        cache: InMemoryCache | None = None,
+        store: Any = None,
+    ) -> None:
         self.plan = plan
+        self.checkpointer = checkpointer
         # In process nobody else reads the log, so values need not be JSON.
         self._settings = settings or RunSettings(strict=False, lease_seconds=_FOREVER)
         self._clock = SystemClock()
         self._pool = Pool(self._settings.pool_size)
+        self._cache = cache or InMemoryCache()
+        self._memory = store
+        self._config: Config = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the graph."""
+        return self.plan.name
+
+    def with_config(self, config: Config | None = None, **more: Any) -> CompiledGraph:
+        """Give the same graph with a config that holds where a call says nothing else.
+
+        Args:
+            config: As in `start`.
+            **more: Further keys of it.
+
+        Returns:
+            A graph that shares everything else with this one.
+        """
+        made = CompiledGraph.__new__(CompiledGraph)
+        made.__dict__.update(self.__dict__)
+        made._config = merge_configs(self._config, {**(config or {}), **more})  # noqa: SLF001  # its own class
+        return made
 
     def draw_mermaid(self) -> str:
         """Draw the graph as a Mermaid flowchart: plain edges solid, chosen ones dotted, undeclared targets shown."""
@@ -97,178 +114,229 @@ class CompiledGraph:
         """
         return explain(self.plan, node)
 
+    # Running
+
     async def start(
         self,
         input: object = None,  # noqa: A002  # the field's standard name for it
-        config: Mapping[str, Any] | None = None,
+        config: Config | None = None,
         *,
+        context: Json = None,
         timeout: float | None = None,  # of the run, not of this call
     ) -> Run:
-        """Start a run; it goes on by itself, whoever reads it.
+        """Start a run, or go on with that of a thread; it goes on by itself, whoever reads it.
 
         Args:
-            input: A mapping of keys of the state.
-            config: `recursion_limit`: how many executions of nodes the run may make (default 1,000).
+            input: A mapping of keys of the state. With a checkpointer also None (go on with what is open) or a
+                `Command` (answer with `resume`, or write and go somewhere).
+            config: `recursion_limit`: how many executions of nodes the run may make (default 1,000); `configurable`
+                with `thread_id` and `checkpoint_id`.
+            context: What its nodes may read of it (`ctx.context`).
             timeout: Seconds the run may take; None for no limit.
 
         Returns:
             The run; no node has run yet.
 
         Raises:
-            InputError: E2010, the input does not fit the state.
+            InputError: E2010, the input does not fit the state; E2015 or E2016, there is no such question, or nothing
+                to go on with.
+            Busy: E3018, the thread has a run that is running.
         """
-        return await self._start(input, config, timeout=timeout, paced=False)
+        begun = await self._begin(
+            input, read_options(merge_configs(self._config, config), timeout=timeout, context=context), paced=False
+        )
+        if isinstance(begun, Begun):
+            return begun.run
+        raise InputError("E2016", "the thread has nothing left to do", mend="Give an input to begin a new run.")
 
-    async def astream(
+    async def astream(  # noqa: PLR0913  # LangGraph's names
         self,
         input: object = None,  # noqa: A002  # the field's standard name for it
-        config: Mapping[str, Any] | None = None,
+        config: Config | None = None,
         *,
+        stream_mode: Mode = None,
+        subgraphs: bool = False,
+        version: str = "v1",
+        context: Json = None,
+        interrupt_before: str | Sequence[str] | None = None,
+        interrupt_after: str | Sequence[str] | None = None,
         timeout: float | None = None,  # of the run, not of this call
-    ) -> AsyncIterator[Event]:
+        **options: object,
+    ) -> AsyncGenerator[Any, None]:
         """Start a run and give its events, live. Leaving the loop stops the run; a slow reader slows it down.
 
         Args:
             input: As in `start`.
             config: As in `start`.
+            stream_mode: None: Riverrun's events. Otherwise LangGraph's shapes: `values`, `updates`, `messages`,
+                `custom`, or several of them.
+            subgraphs: With a mode: whether those of sub graphs are shown too, with where they come from.
+            version: With a mode: `v1`, tuples by what was asked for; `v2`, always a mapping.
+            context: As in `start`.
+            interrupt_before: Nodes before which this run holds.
+            interrupt_after: Nodes after which it holds.
             timeout: As in `start`.
+            **options: `durability` and `debug`, which are without effect here.
 
         Yields:
-            Every event, once, in order; the last one says how the run ended.
+            Every event, once, in order; the last one says how the run ended, or that it is parked. Or what they mean in
+            the modes that were asked for.
 
         Raises:
-            InputError: E2010, the input does not fit the state.
+            InputError: As `start`; E6006, there is no such mode.
+            RunFailed: E3011, with a mode: the run did not complete.
         """
-        run = await self._start(input, config, timeout=timeout, paced=True)
-        try:
-            async with aclosing(run.pages()) as pages:
-                async for events in pages:
-                    for event in events:
-                        yield event
-        finally:
-            await run.stop("the reader left")
+        check_options(options)
+        chosen = read_options(
+            merge_configs(self._config, config),
+            timeout=timeout,
+            context=context,
+            before=interrupt_before,
+            after=interrupt_after,
+        )
+        if stream_mode is None:
+            begun = await self._begin(input, chosen, paced=True)
+            if isinstance(begun, Begun):
+                async with aclosing(self._events(begun)) as pages:
+                    async for events in pages:
+                        for event in events:
+                            yield event
+            return
+        view = Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version)  # refused before anything begins
+        begun = await self._begin(input, chosen, paced=True)
+        if not isinstance(begun, Begun):
+            for part in view.still(begun):
+                yield part
+            return
+        before, base = begun.before, begun.base
+        view = Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version, before=before, base=base)
+        async with aclosing(self._events(begun)) as pages:
+            async for events in pages:
+                for event in events:
+                    for part in view.take(event):
+                        yield part
+        await begun.run.result()
 
-    async def ainvoke(
+    async def ainvoke(  # LangGraph's names
         self,
         input: object = None,  # noqa: A002  # the field's standard name for it
-        config: Mapping[str, Any] | None = None,
+        config: Config | None = None,
         *,
+        context: Json = None,
+        interrupt_before: str | Sequence[str] | None = None,
+        interrupt_after: str | Sequence[str] | None = None,
         timeout: float | None = None,  # of the run, not of this call
-    ) -> State:
+        stream_mode: Mode = None,
+        **options: object,
+    ) -> Any:
         """Run to the end and give the state.
 
+        Called in a node of another graph, its events become events of that run, and its questions questions of the
+        node.
+
         Args:
             input: As in `start`.
             config: As in `start`.
+            context: As in `start`.
+            interrupt_before: Nodes before which this run holds.
+            interrupt_after: Nodes after which it holds.
             timeout: As in `start`.
+            stream_mode: With a mode other than `values`: all parts of it, as a list, in place of the state.
+            **options: As in `astream`.
 
         Returns:
-            The final state.
+            The final state. Of a run that was parked the state so far, with its questions under `__interrupt__`.
 
         Raises:
-            InputError: E2010, the input does not fit the state.
+            InputError: As `start`.
             RunFailed: E3011, the run did not complete; `__cause__` is what the node raised.
         """
-        run = await self._start(input, config, timeout=timeout, paced=False)
+        if stream_mode not in (None, "values"):
+            shape: dict[str, Any] = {"stream_mode": stream_mode, "context": context, "timeout": timeout, **options}
+            holds: dict[str, Any] = {"interrupt_before": interrupt_before, "interrupt_after": interrupt_after}
+            return [part async for part in self.astream(input, config, **shape, **holds)]
+        check_options(options)
+        chosen = read_options(
+            merge_configs(self._config, config),
+            timeout=timeout,
+            context=context,
+            before=interrupt_before,
+            after=interrupt_after,
+        )
+        call = call_inside()
+        if call is not None:
+            return await call.result(lambda: self._begin(input, chosen, paced=False))
+        begun = await self._begin(input, chosen, paced=False)
+        if not isinstance(begun, Begun):
+            return self.plan.schema.output(begun)
         try:
-            return await run.result()
+            return await begun.run.result()
         except asyncio.CancelledError:
-            await run.stop("the caller was cancelled")
+            await begun.run.stop("the caller was cancelled")
             raise
 
-    def invoke(self, input: object = None, config: Mapping[str, Any] | None = None) -> State:  # noqa: A002  # as above
-        """Run to the end and give the state, from code that is not async.
+    # How it is done
 
-        Args:
-            input: As in `start`.
-            config: As in `start`.
+    async def _events(self, begun: Begun) -> AsyncGenerator[list[Event], None]:
+        """Read a run as the one who sets its pace; it ends with this reader, and is heard where it was called."""
+        call, run = call_inside(), begun.run
+        try:
+            async with aclosing(run.pages(begun.after, trims=self.checkpointer is None)) as pages:
+                async for events in pages:
+                    if call is not None:
+                        call.relay_all(events)
+                    yield events
+        finally:
+            await run.leave("the reader left")
 
-        Returns:
-            The final state.
-
-        Raises:
-            InputError: E2010, the input does not fit the state; E6006, an event loop runs here already.
-            RunFailed: E3011, the run did not complete.
-        """
-        return _without_loop(self.ainvoke(input, config), "ainvoke")
-
-    def stream(self, input: object = None, config: Mapping[str, Any] | None = None) -> Iterator[Event]:  # noqa: A002  # as above
-        """Start a run and give its events, live, to code that is not async.
-
-        The run advances while the caller asks for the next event.
-
-        Args:
-            input: As in `start`.
-            config: As in `start`.
-
-        Yields:
-            Every event, once, in order.
-
-        Raises:
-            InputError: E2010, the input does not fit the state; E6006, an event loop runs here already.
-        """
-        _refuse_loop("astream")
-        with asyncio.Runner() as runner:
-            events = aiter(self.astream(input, config))
-            try:
-                while True:
-                    try:
-                        yield runner.run(_next(events))
-                    except StopAsyncIteration:
-                        return
-            finally:
-                runner.run(_close(events))
-
-    async def _start(
-        self,
-        given: object,
-        config: Mapping[str, Any] | None,
-        *,
-        timeout: float | None,  # of the run, not of this call
-        paced: bool,
-    ) -> Run:
-        limit = (config or {}).get("recursion_limit", self._settings.recursion_limit)
-        if not isinstance(limit, int) or limit < 1:
-            raise InputError("E6006", f"recursion_limit is {limit!r}, not a number from 1")
-        now = self._clock.now_ms()
+    async def _begin(self, given: object, options: Options, *, paced: bool) -> Begun | State:
+        if self.checkpointer is not None and options.thread is not None:
+            return await self._threads().begin(given, options, paced=paced)
+        if self.checkpointer is not None and running.get() is None:
+            raise InputError("E2016", "the graph keeps threads, and the config names none", mend=MEND_THREAD)
+        goto = None
+        if isinstance(given, Command):
+            if given.resume is not None:
+                raise InputError("E2016", "there is no thread whose question could be answered", mend=MEND_THREAD)
+            goto, given = given.targets or None, given.update_as_one
+        now, taken = self._clock.now_ms(), self.plan.schema.check_input(given)
         started = RunStarted(
             seq=1,
             ts=now,
             run=new_run_id(now),
             graph=self.plan.name,
-            input=self.plan.schema.check_input(given),
+            input=taken,
+            defaults=self.plan.schema.starting_values(taken),
             log=new_log_id(),
-            limit=limit,
-            timeout=timeout,
+            limit=options.limit or self._settings.recursion_limit,
+            timeout=options.timeout,
+            thread=options.thread,
+            goto=goto,
+            before=options.before,
+            after=options.after,
+            context=options.context,
+            config=options.config,
         )
         store = MemoryStore(self._clock)
-        means = Means(store=store, clock=self._clock, pool=self._pool, settings=self._settings)
-        created = await store.create(_TENANT, started, worker="in process", lease_seconds=_FOREVER)
-        return Run(self.plan, store, means, created.row, started, paced=paced)
+        machine = Machine(self.plan, started.run)
+        machine.started(started)
+        del machine.events[0]  # the store is given it
+        created = await store.create(TENANT, started, worker="in process", lease_seconds=_FOREVER)
+        means = self._means(store, History(store))
+        return Begun(Run(machine, store, means, created.row, started, paced=paced))
 
+    def _means(self, store: MemoryStore, history: History) -> Means:
+        return Means(
+            store=store,
+            clock=self._clock,
+            pool=self._pool,
+            settings=self._settings,
+            history=history,
+            cache=self._cache,
+            memory=self._memory,
+        )
 
-async def _next(events: AsyncIterator[Event]) -> Event:
-    return await anext(events)
-
-
-async def _close(events: AsyncIterator[Event]) -> None:
-    close = getattr(events, "aclose", None)
-    if close is not None:
-        await close()
-
-
-def _refuse_loop(other: str) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise InputError("E6006", "an event loop runs here already", mend=f"Use {other} in async code.")
-
-
-def _without_loop(work: Coroutine[Any, Any, Result], other: str) -> Result:
-    try:
-        _refuse_loop(other)
-    except InputError:
-        work.close()
-        raise
-    return asyncio.run(work)
+    def _threads(self) -> Threads:
+        saver = self._saver()
+        means = self._means(saver.store, saver.history)
+        return Threads(self.plan, saver, means, self._settings.recursion_limit)

@@ -8,98 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from msgspec.structs import replace
-
 from riverrun.base.errors import GraphError
-from riverrun.graph.node import END, START, Node, literal_targets, place_of, read_node
+from riverrun.graph.build_nodes import NodeBuilder, name_and_function, seeing
+from riverrun.graph.node import END, START, literal_targets, place_of, wants_of
 from riverrun.graph.plan import Edge, Plan, Router
-from riverrun.graph.shapes import Shape, declared_input, read_shape
-from riverrun.graph.state import Schema
 
 
-class GraphBuilder:
-    """Collect nodes and edges.
-
-    Args:
-        state: A TypedDict, dataclass, Struct or pydantic class whose keys may carry reducers
-            (`Annotated[list, operator.add]`), or `dict`. Of a TypedDict a node sees a dict, of another class an
-            instance; it gives back a mapping of what changes in either case. Defaults are starting values.
-        context_schema: Class of the run's context; kept for those who read the plan.
-        input_schema: Class whose keys the input may have; None for all keys of the state. Keys that only this or the
-            next class has belong to the state too.
-        output_schema: Class whose keys a result has; None for all.
-        **options: None in this version.
-
-    Raises:
-        GraphError: E1007 or E1008, a class cannot be used as a state; E1011, there is no such option.
-    """
-
-    def __init__(
-        self,
-        state: object,
-        context_schema: type | None = None,
-        *,
-        input_schema: object = None,
-        output_schema: object = None,
-        **options: object,
-    ) -> None:
-        for option in options:
-            raise GraphError("E1011", f"StateGraph was given the option {option!r}")
-        self._shape = read_shape(state)
-        inputs, outputs = (None if each is None else read_shape(each) for each in (input_schema, output_schema))
-        self._schema = Schema(self._shape.keys, (self._shape,)).limited(inputs, outputs)
-        self._context_schema = context_schema
-        self._nodes: dict[str, Node] = {}
-        self._edges: dict[Edge, None] = {}
-        self._routers: dict[str, list[Router]] = {}
-
-    def add_node(
-        self,
-        node: str | Callable[..., Any],
-        function: Callable[..., Any] | None = None,
-        *,
-        agent: str | None = None,
-        key: str | None = None,
-        input_schema: object = None,
-        **options: object,
-    ) -> Self:
-        """Add a node.
-
-        Args:
-            node: Its name; or its function, whose name it then takes.
-            function: `(state)` or `(state, ctx)`, sync or async, or an (async) generator. It gives back an update (a
-                mapping in which any value may be a stream), a `Command`, or None.
-            agent: Name to show to people.
-            key: For a generator: key under which the fold of its yields is stored.
-            input_schema: Class whose keys the node sees, and as which; None: what its first parameter is annotated
-                with, if that is such a class, else the state's own. Keys that only this class has belong to the state.
-            **options: None in this version.
-
-        Returns:
-            The builder, so that calls can be chained.
-
-        Raises:
-            GraphError: E1001, the name is taken; E1002, it cannot be a name; E1003, there is no such key; E1006, the
-                function cannot be a node; E1007 or E1008, `input_schema` cannot be used; E1011, there is no such
-                option.
-        """
-        name, made = _name_and_function(node, function)
-        if name in (START, END) or not name.strip() or not name.isprintable() or any(c in name for c in "/:"):
-            raise GraphError("E1002", f"{name!r} cannot be the name of a node", where=place_of(made))
-        if name in self._nodes:
-            what = f"there is a node {name!r} already, from {self._nodes[name].where}"
-            raise GraphError("E1001", what, where=place_of(made))
-        if key is not None and self._schema.unknown([key]):
-            what = f"node {name!r} stores under {key!r}, a key the state does not have"
-            raise GraphError("E1003", what, where=place_of(made), mend="Add the key to the state, or correct its name.")
-        for option in options:
-            raise GraphError("E1011", f"node {name!r} was given the option {option!r}", where=place_of(made))
-        added = read_node(name, made, agent=agent, key=key)
-        shape = self._seen_by(made, input_schema)
-        if shape is not None:
-            added = replace(added, function=_seeing(made, shape, f"node {name!r}"))
-        self._nodes[name] = added
-        return self
+class GraphBuilder(NodeBuilder):
+    """Collect nodes and edges. See `NodeBuilder` for what it is made with."""
 
     def add_edge(self, source: str | Sequence[str], target: str) -> Self:
         """Let the end of a node trigger another.
@@ -156,8 +72,9 @@ class GraphBuilder:
         declared = tuple(path_map.values()) if isinstance(path_map, Mapping) else path_map
         targets = tuple(declared) if declared is not None else literal_targets(path)
         shape = self._seen_by(path, None)
-        function = path if shape is None else _seeing(path, shape, f"the router of {source!r}")
-        router = Router(source=source, function=function, targets=targets, path_map=mapping, where=place)
+        function = path if shape is None else seeing(path, shape, f"the router of {source!r}")
+        wants, _ = wants_of(path, f"the router of {source!r}", place)
+        router = Router(source=source, function=function, targets=targets, path_map=mapping, where=place, wants=wants)
         self._routers.setdefault(source, []).append(router)
         self._edges.update((Edge(source, target, "conditional"), None) for target in targets or ())
         return self
@@ -176,7 +93,7 @@ class GraphBuilder:
         """
         before = None
         for item in nodes:
-            name, function = item if isinstance(item, tuple) else _name_and_function(item, None)
+            name, function = item if isinstance(item, tuple) else name_and_function(item, None)
             self.add_node(name, function)
             if before is not None:
                 self.add_edge(before, name)
@@ -199,22 +116,38 @@ class GraphBuilder:
         """
         return self.add_edge(node, END)
 
-    def plan(self, name: str) -> Plan:
+    def set_conditional_entry_point(
+        self, path: Callable[..., Any], path_map: Mapping[Any, str] | Sequence[str] | None = None
+    ) -> Self:
+        """Let a function choose where a run begins: the same as a conditional edge from START.
+
+        Raises:
+            GraphError: As `add_conditional_edges`.
+        """
+        return self.add_conditional_edges(START, path, path_map)
+
+    def plan(self, name: str, *, before: Sequence[str] = (), after: Sequence[str] = ()) -> Plan:
         """Check everything and make the plan.
 
         Args:
             name: Name of the graph.
+            before: Nodes before which a run holds; `("*",)` for all.
+            after: Nodes after which it holds.
 
         Returns:
             The plan; the builder may go on to be changed without changing it.
 
         Raises:
-            GraphError: E1003, an edge names a node that was never added; E1004, nothing follows START; E1005, a node
-                cannot be reached.
+            GraphError: E1003, an edge or a hold names a node that was never added; E1004, nothing follows START; E1005,
+                a node cannot be reached.
         """
+        nodes = {each: self._finished(node) for each, node in self._nodes.items()}
+        for held in (*before, *after):
+            if held != "*" and held not in nodes:
+                raise GraphError("E1003", f"a run of graph {name!r} should hold at {held!r}, no such node")
         commands = [
             Edge(node.name, target, "conditional")
-            for node in self._nodes.values()
+            for node in nodes.values()
             for target in dict.fromkeys(node.targets or ())
         ]
         edges = tuple(dict.fromkeys([*self._edges, *commands]))
@@ -222,21 +155,22 @@ class GraphBuilder:
         if START not in self._routers and not any(edge.source == START for edge in edges):
             raise GraphError("E1004", f"graph {name!r} has no edge from START")
         routers = {source: tuple(all_of) for source, all_of in self._routers.items()}
-        plan = Plan(name, self._schema, self._nodes, edges, routers, self._context_schema)
+        plan = Plan(
+            name,
+            self._schema,
+            nodes,
+            edges,
+            routers,
+            self._context_schema,
+            before=tuple(before),
+            after=tuple(after),
+            inner=self._inner,
+        )
         reached = plan.nest.reach(0)
-        for node in self._nodes.values():
+        for node in nodes.values():
             if plan.number[node.name] not in reached:
                 raise GraphError("E1005", f"no path leads from START to node {node.name!r}", where=node.where)
         return plan
-
-    def _seen_by(self, function: Callable[..., Any], declared: object) -> Shape | None:
-        """Give the class as which a function sees the state; None when it sees the plain state as it is."""
-        declared = declared_input(function) if declared is None else declared
-        if declared is None or declared is self._shape.declared:
-            return None if self._shape.plain else self._shape
-        shape = read_shape(declared)
-        self._schema = self._schema.joined(shape)
-        return shape
 
     def _check_names(self, edges: tuple[Edge, ...]) -> None:
         for edge in edges:
@@ -254,24 +188,3 @@ class GraphBuilder:
             if name in self._nodes:
                 return self._nodes[name].where
         return ""
-
-
-def _seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[..., Any]:
-    """Wrap a function so that it sees the state as a class; what it gives back, awaitable or not, stays the same."""
-    place = place_of(function)
-
-    def see(state: Mapping[str, Any], *rest: object) -> object:
-        return function(shape.show(state, who, place), *rest)
-
-    return see
-
-
-def _name_and_function(
-    node: str | Callable[..., Any], function: Callable[..., Any] | None
-) -> tuple[str, Callable[..., Any]]:
-    if isinstance(node, str):
-        if function is None:
-            raise GraphError("E1006", f"node {node!r} was added without a function")
-        return node, function
-    name = getattr(node, "__name__", None) or getattr(getattr(node, "func", None), "__name__", type(node).__name__)
-    return str(name), node if function is None else function

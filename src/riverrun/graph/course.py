@@ -1,19 +1,25 @@
-"""Where a run is in its graph: what waits, what runs, what the finished ones left, and what they add up to.
+"""Where one graph of a run is: what waits, what runs, what the finished ones left, and what they add up to.
 
-The machine speaks to the world (signals, events, commands); the course only follows edges. It emits nothing.
+A sub graph that runs has a course of its own, inside a step of the graph around it. The machine speaks to the world
+(signals, events, commands); a course only follows edges. It emits nothing.
 """
 
 from __future__ import annotations
 
-from riverrun.base.errors import IllegalMove, InputError, NodeError, RiverrunError
-from riverrun.graph.merge import Moment, Parents, common_origin, meet
+from riverrun.base.errors import NodeError, RiverrunError
+from riverrun.events.kinds import ErrorInfo, RunStarted, Send
+from riverrun.graph.merge import Moment, Parents, common_origin, meet, node_of
 from riverrun.graph.node import END
 from riverrun.graph.plan import Plan
 from riverrun.graph.schedule import Live, Schedule
 from riverrun.graph.state import State
-from riverrun.graph.step import FIRST, Step
+from riverrun.graph.step import FIRST, StepOf
 
-_MEND_LIMIT = "Raise recursion_limit, or look for a loop that never ends; the state so far is kept"
+
+class Step(StepOf["Course"]):
+    """One execution of a node of a course."""
+
+    __slots__ = ()
 
 
 class Course:
@@ -21,62 +27,72 @@ class Course:
 
     Args:
         plan: The graph.
+        owner: The step in whose place it runs; None for the graph of the run itself.
 
     Attributes:
-        steps: What runs, by execution id.
-        made: How many executions began.
-        limit: How many may begin.
+        plan: As given.
+        owner: As given.
+        ns: The executions of the sub graphs around it, outermost first.
+        attempt: What its steps begin with.
+        first_id: The execution of its START.
+        before: Nodes before which it holds.
+        after: Nodes after which it holds.
+        passes: Whether it does not hold at what follows its START: the run was held there already.
+        said: The messages of its steps that have ended.
+        cut: Those of them that were cut short by a failure.
+        closed: Whether nothing more can happen in it.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.steps: dict[str, Step] = {}
-        self.made = 0
-        self.limit = 0
-        self._plan = plan
-        self._schedule = Schedule(plan.nest)
+    def __init__(self, plan: Plan, owner: Step | None = None) -> None:
+        self.plan = plan
+        self.owner = owner
+        self.ns: tuple[str, ...] = () if owner is None else (*owner.course.ns, owner.exec_id)
+        self.attempt: int = 1 if owner is None else owner.attempt
+        self._path = "" if owner is None else f"{owner.exec_id}/"
+        self.first_id = f"{self._path}{FIRST}"
+        self.before, self.after = plan.before, plan.after
+        self.passes = False
+        self.said: list[str] = []
+        self.cut: list[str] = []
+        self.closed = False
+        self._schedule = Schedule(plan.nest, plan.joins)
         self._ordinals: dict[str, int] = {}
         self._leaves: Parents = ()
         self._first: Step | None = None
+        self._given: State = {}
 
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self._schedule and not self.steps
+        return not self._schedule and self._first is None
 
-    def first(self, value: object) -> tuple[State, State]:
-        """Give the input of a run, and the state that it begins with; nothing changes yet.
+    def open(self, base: State, given: State, started: RunStarted | None = None) -> Step:
+        """Give the step of START, which runs no function: it writes the input and is followed by the first nodes.
 
-        Raises:
-            InputError: E2010, it is not a mapping of known keys, or a reducer does not take it.
+        Args:
+            base: The state that the input is written to.
+            given: The input.
+            started: The first event of the run, which may let it begin elsewhere; None for a sub graph.
+
+        Returns:
+            The step.
         """
-        schema = self._plan.schema
-        given = schema.check_input(value)
-        try:
-            return given, schema.write({}, (given,))
-        except NodeError as error:
-            raise InputError("E2010", error.message, where=f"input {error.where}") from error
-
-    def open(self) -> Step:
-        """Give the step of START, which runs no function: it writes the input and is followed by the first nodes."""
-        step = self._first = Step(FIRST, None, Live(0, ()), {}, Moment("", (), {}))
-        self.steps[step.exec_id] = step
+        behind = None if started is None else started.node
+        live = Live(0, ())
+        if behind is not None:
+            live = Live(self.plan.number[behind], self.plan.nest.outset(self.plan.number[behind]))
+        step = self._first = Step(self.first_id, self, None, live, base, Moment("", (), base))
+        self._given = given
+        step.updates = [given]
+        if behind is not None:
+            step.source = behind
+        if started is not None and started.goto is not None:
+            step.goto, step.jumps = started.goto, True
         return step
 
     def ready(self) -> list[Live]:
         """Give what may begin now; each must be begun, or the run ended."""
         return self._schedule.begin()
-
-    def take(self, exec_id: str, signal: str) -> Step:
-        """Move a step by a signal and give it.
-
-        Raises:
-            IllegalMove: E3012, nothing runs under this id, or it cannot take the signal; nothing changed.
-        """
-        step = self.steps.get(exec_id)
-        if step is None:
-            raise IllegalMove("E3012", f"there is no execution {exec_id!r} that could take the signal {signal!r}")
-        step.take(signal)
-        return step
 
     def begin(self, live: Live) -> Step:
         """Let an execution begin.
@@ -88,19 +104,34 @@ class Course:
             Its step, with the state that it sees.
 
         Raises:
-            NodeError: E3004, the branches that meet here wrote one key without a reducer; E3005, the budget of steps
-                is used up; E3007, a reducer raised.
+            NodeError: E3004, the branches that meet here wrote one key without a reducer; E3007, a reducer raised;
+                E3017, too few branches arrived well.
         """
-        node = self._plan.nodes[self._plan.names[live.number]]
-        if self.made >= self.limit:
-            what = f"the run made {self.made} steps, as many as it may; node {node.name!r} would be next"
-            raise NodeError("E3005", what, where=f"node {node.name!r}", mend=_MEND_LIMIT)
-        seen, origin, live.parents = meet(self._plan.schema, live.parents)
-        self.made += 1
+        node = self.plan.nodes[self.plan.names[live.number]]
+        if node.join is not None:
+            self._check_join(node.name, node.join.least, live)
+        base, origin, live.parents = meet(self.plan.schema, live.parents)
         ordinal = self._ordinals[node.name] = self._ordinals.get(node.name, 0) + 1
-        step = Step(f"{node.name}:{ordinal}", node, live, seen, origin)
-        self.steps[step.exec_id] = step
-        return step
+        live.exec_id = f"{self._path}{node.name}:{ordinal}"
+        return Step(live.exec_id, self, node, live, base, origin)
+
+    def holds(self, step: Step) -> str | None:
+        """Say whether the run was told to hold `before` this step, or `after` what it follows."""
+        if self.passes and all(moment.exec_id == self.first_id for moment, _ in step.live.parents):
+            return None
+        if self.before and ("*" in self.before or step.name in self.before):
+            return "before"
+        if self.after:
+            parents = [node_of(moment.exec_id) for moment, _ in step.live.parents if moment.exec_id != self.first_id]
+            if any("*" in self.after or name in self.after for name in parents):
+                return "after"
+        return None
+
+    def followers(self, step: Step) -> tuple[str, ...]:
+        """Give the names of what follows a step for certain, whatever routers may say."""
+        names = () if step.jumps else self.plan.targets.get(step.source, ())
+        chosen = (each if isinstance(each, str) else each.node for each in step.goto or ())
+        return tuple(name for name in dict.fromkeys((*names, *chosen)) if name != END)
 
     def complete(self, step: Step, after: State) -> None:
         """Take in that a step ended well, and trigger what follows it.
@@ -109,28 +140,90 @@ class Course:
             step: Which one.
             after: The state after it.
         """
-        del self.steps[step.exec_id]
         if step.node is not None:
             self._schedule.end(step.live)
         moment = Moment(step.exec_id, step.live.parents, after, step.writes, step.origin)
         if not self._schedule and not self._leaves:
             moment.forget()  # nothing else is alive: a loop of a million steps keeps one moment, not a million
-        source, when = step.live.number, step.live.when
-        plain = self._plan.targets.get(step.name, ())
-        targets = dict.fromkeys((*plain, *step.goto)) if step.goto else plain
+        if step is self._first:
+            self._first = None
+        plan = self.plan
+        targets = () if step.jumps else plan.targets.get(step.source, ())
+        if step.goto:
+            self._trigger_all(step, moment, targets, step.goto)
+            return
         if END in targets or not targets:
             self._leaves = (*self._leaves, (moment, 0))
+        source, when = step.live.number, step.live.when
         for edge, target in enumerate(targets):
             if target != END:
-                number = self._plan.number[target]
-                self._schedule.trigger(number, self._plan.nest.step(source, when, number), moment, edge)
+                number = plan.number[target]
+                self._schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
 
-    def drop(self, step: Step) -> None:
-        """Take in that a step ended without a result: it stays in the schedule, so what led to it is not forgotten."""
-        del self.steps[step.exec_id]
+    def _trigger_all(self, step: Step, moment: Moment, targets: tuple[str, ...], goto: tuple[str | Send, ...]) -> None:
+        """Trigger plain and chosen targets, each name once, and then make the calls."""
+        names = dict.fromkeys((*targets, *(each for each in goto if isinstance(each, str))))
+        calls = [each for each in goto if isinstance(each, Send)]
+        if END in names or not (names or calls):
+            self._leaves = (*self._leaves, (moment, 0))
+        plan, source, when = self.plan, step.live.number, step.live.when
+        for edge, target in enumerate(names):
+            if target != END:
+                number = plan.number[target]
+                self._schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
+        for edge, call in enumerate(calls, len(names)):
+            number = plan.number[call.node]
+            self._schedule.call(number, plan.nest.step(source, when, number), moment, edge, call.arg)
+
+    # Branches that fail, and branches that nobody needs any more
+
+    def join_of(self, step: Step) -> int | None:
+        """Give the node at which a branch may arrive although this step of it failed; None when there is none.
+
+        A node that every way to the join leads through is no branch, unless it was called: there may be many of its
+        kind. Who else is under way does not count, for that depends on who is faster.
+        """
+        ahead = self._schedule.joins_ahead(step.live) if self.plan.joins else []
+        nest = self.plan.nest
+        for number in sorted(ahead, key=lambda each: -sum(other in nest.reach(each) for other in ahead)):
+            if step.live.called or nest.avoidable(step.live.number, number):
+                return number
+        return None
+
+    def arrive(self, step: Step, join: int, error: ErrorInfo) -> None:
+        """Take in that a step failed and that its branch arrives at a join with nothing.
+
+        Args:
+            step: Which one.
+            join: The node that `join_of` gave.
+            error: Why it failed.
+        """
+        self._schedule.end(step.live)
+        moment = Moment(step.exec_id, step.live.parents, step.base, (), step.origin, error)
+        when = self.plan.nest.earliest(step.live.number, step.live.when, join)
+        self._schedule.trigger(join, when, moment, 0)
+
+    def rivals(self, live: Live) -> list[Live]:
+        """Give what led to this execution as well and has not arrived when it begins."""
+        return self._schedule.rivals(live)
+
+    def withdraw(self, live: Live) -> None:
+        """Take in that what waits or runs here is needed no more."""
+        self._schedule.end(live)
+
+    def _check_join(self, name: str, least: int, live: Live) -> None:
+        arrived = sum(moment.error is None for moment, _ in live.parents)
+        if arrived < least:
+            errors = [
+                f"{node_of(moment.exec_id)}: {moment.error.message}" for moment, _ in live.parents if moment.error
+            ]
+            what = f"node {name!r} needs {least} branches, and {arrived} arrived well; {'; '.join(errors)}"
+            raise NodeError("E3017", what, where=f"node {name!r}")
+
+    # What it adds up to
 
     def final(self) -> State:
-        """Give the state that the whole run adds up to: the end is a meeting point like any other.
+        """Give the state that the whole course adds up to: the end is a meeting point like any other.
 
         Returns:
             The state.
@@ -138,7 +231,22 @@ class Course:
         Raises:
             NodeError: E3004 or E3007, as `begin`.
         """
-        return meet(self._plan.schema, self._leaves)[0]
+        return meet(self.plan.schema, self._leaves)[0]
+
+    def result(self, into: Plan) -> State:
+        """Give what this sub graph writes to the graph around it: what changed in it.
+
+        Args:
+            into: The graph around it.
+
+        Returns:
+            An update.
+
+        Raises:
+            NodeError: E3004 or E3007, as `begin`.
+        """
+        final = self.plan.schema.output(self.final())
+        return self.plan.schema.changes(self._given, final, into.schema)
 
     def settled(self) -> State:
         """Give the state as far as it is settled, for a run that goes on or was cut short."""
@@ -147,9 +255,10 @@ class Course:
             seen.update(live.parents)
         parents = tuple(seen.items())
         if not parents:  # only START is, or was, under way
-            return {} if self._first is None else self._plan.schema.write({}, self._first.writes)
+            first = self._first
+            return {} if first is None else self.plan.schema.write(first.base, first.writes)
         try:
-            return meet(self._plan.schema, parents)[0]
+            return meet(self.plan.schema, parents)[0]
         except RiverrunError:
             # Branches in conflict: what they had in common before is all that is settled.
             return common_origin(parents).state

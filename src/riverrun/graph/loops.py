@@ -84,6 +84,30 @@ class LoopNest:
             least[-1] += step
         return (*least, *(0,) * (len(target_round) - keep)) <= target_round
 
+    def outset(self, node: int) -> Round:
+        """Give the round of a node when a run begins there."""
+        return (0,) * len(self.around[node])
+
+    def earliest(self, source: int, when: Round, target: int) -> Round:
+        """Give the first round in which an execution of `source` can result in `target`; it must be able to."""
+        keep, step = self.reach(source)[target]
+        least = list(when[:keep])
+        if step:
+            least[-1] += step
+        return (*least, *(0,) * (len(self.around[target]) - keep))
+
+    def avoidable(self, node: int, target: int) -> bool:
+        """Say whether a path leads from START to `target` that does not go through `node`."""
+        seen, todo = {0}, [0]
+        while todo:
+            for following in self._successors[todo.pop()]:
+                if following == target:
+                    return True
+                if following not in seen and following != node:
+                    seen.add(following)
+                    todo.append(following)
+        return False
+
     def reach(self, source: int) -> dict[int, Summary]:
         """Give the least summary to every node that a path of one edge or more leads to from `source`."""
         known = self._reach.get(source)

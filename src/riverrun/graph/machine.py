@@ -5,84 +5,118 @@ appended to `events`, what the driver must do to `commands`; the driver drains b
 deterministic: the same signals give the same events, so feeding it what a log records brings it back to where the log
 ends (`riverrun.graph.replay`).
 
-It knows no asyncio, clock, store or task, and calls no user code but reducers, which are pure.
+It knows no asyncio, clock, store or task, and calls no user code but reducers, which are pure. What follows from a
+signal is in `riverrun.graph.flow`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from riverrun.base.errors import RiverrunError
+from riverrun.base.errors import InputError, RiverrunError
 from riverrun.events.kinds import (
     Custom,
     ErrorInfo,
-    Event,
+    Json,
     NodeChunk,
+    NodeEvent,
     NodeFailed,
+    NodeInterrupted,
     NodeRetrying,
-    RunCompleted,
+    Question,
     RunFailed,
+    RunResumed,
     RunStarted,
     RunStopped,
     RunTimedOut,
+    Send,
 )
-from riverrun.graph.course import Course
+from riverrun.graph.flow import Flow, error_info
 from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
-from riverrun.graph.plan import Plan
-from riverrun.graph.schedule import Live
+from riverrun.graph.questions import question_id
 from riverrun.graph.state import State
-from riverrun.graph.step import AskRouters, CancelNode, Order, RunNode, Step
+
+__all__ = ["Machine", "error_info"]
 
 
-class Machine:
+class Machine(Flow):
     """Decide what a run does next.
 
     Args:
         plan: The graph.
         run: Id of the run.
-
-    Attributes:
-        events: Facts that were not drained yet.
-        commands: Orders that were not drained yet.
-        seq: The last seq that was given.
-        state: Where the run is.
-        timeout: Seconds the run may take; None for no limit.
-        closing: Whether a stop or a time-out is under way. Only the terminal event tells of it, so what is said until
-            then must come into the log together with that: a part would not say why nothing followed.
     """
-
-    def __init__(self, plan: Plan, run: str) -> None:
-        self.plan = plan
-        self.run = run
-        self.events: list[Event] = []
-        self.commands: list[Order] = []
-        self.seq = 0
-        self.state = RunState.NEW
-        self.timeout: float | None = None
-        self.closing = False
-        self._course = Course(plan)
-        self._ending: tuple[Callable[..., Event], dict[str, Any]] = (RunCompleted, {})
-        self._partial: list[str] = []
-        self._final: State | None = None
 
     # The run as a whole
 
-    def started(self, event: RunStarted) -> None:
+    def started(self, event: RunStarted, base: State | None = None) -> None:
         """Take in that the run exists: `event` is the first of its log.
+
+        Args:
+            event: The event.
+            base: The state that `event.base` names, if it names one.
 
         Raises:
             IllegalMove: E3012, it was started before.
-            InputError: E2010, the input does not fit the state.
+            InputError: E2010, the input does not fit the state; E2004, the run should begin at a node that there is
+                not.
         """
-        given, after = self._course.first(event.input)
+        for name in (event.node, *(each.node if isinstance(each, Send) else each for each in event.goto or ())):
+            if name is not None and name not in self.plan.number:
+                raise InputError("E2004", f"graph {self.plan.name!r} has no node {name!r} to go on with")
+        schema = self.plan.schema
+        ground = {**schema.empty(), **(base or {})}
+        if event.held:  # what its user wrote from outside, as a node would
+            given: State = {**event.defaults, **schema.read_update(event.input or {})}
+            after = schema.write(ground, (given,))
+        else:
+            given, after = schema.first(event.input, event.defaults, ground)
         self.state = move(RUN_MOVES, self.state, "started", "the run")
-        self._course.limit, self.timeout, self.seq = event.limit, event.timeout, event.seq
+        self.limit, self.timeout, self.seq = event.limit, event.timeout, event.seq
+        self._root.before = (*self._root.before, *event.before)
+        self._root.after = (*self._root.after, *event.after)
         self.events.append(event)
-        step = self._course.open()
-        step.take("returned")
-        step.updates = [given]
-        self._given(step, after, event.ts)
+        step = self._root.open(ground, given, event)
+        self.steps[step.exec_id] = step
+        if event.held:
+            self._held = step
+            self._park(event.ts)
+        else:
+            step.take("returned")
+            self._given(step, after, event.ts)
+
+    def resumed(self, answers: Mapping[str, Json], now: int, control: int = 0) -> None:
+        """Take in answers; who asked runs again, and nobody else.
+
+        Args:
+            answers: By id of the question; some of those that are open, or all. A run that is held needs none.
+            now: Milliseconds since the Unix epoch.
+            control: Which request brought them.
+
+        Raises:
+            IllegalMove: E3012, it has not begun, is ending or has ended.
+            InputError: E2015, an answer is to a question that nobody asks.
+        """
+        following = move(RUN_MOVES, self.state, "resumed", "the run")
+        self._questions.check(answers)
+        if self.state is RunState.PARKED:
+            self.parked_ms += max(0, now - self._parked_since)
+        self.state = following
+        self.control = max(self.control, control)
+        self._emit(RunResumed, now, answers=dict(answers), control=control)
+        held, self._held = self._held, None
+        if held is not None:
+            self._root.passes = True
+            held.take("returned")
+            self._given(held, self.plan.schema.write(held.base, held.writes), now)
+        taken = [(*self._questions.take(name), answer) for name, answer in answers.items()]
+        self._advancing = True  # nothing follows before every answer is taken: the run might seem to rest in between
+        for step, question, answer in taken:
+            if self.steps.get(step.exec_id) is step:  # else what another answer began has ended it
+                self._answered(step, question, answer, now)
+        self._advancing = False
+        self._advance(self._root, now)
 
     def stopped(self, reason: str, now: int) -> None:
         """Take in that the user ends the run.
@@ -122,10 +156,11 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not put out anything (any more).
         """
-        step = self._course.steps.get(exec_id)
+        step = self.steps.get(exec_id)
         if step is None or step.state is not StepState.RUNNING:  # what the table says, without a call for the yes
-            step = self._course.take(exec_id, "yielded")
-        fold = step.folds.get(key) or step.open_fold(key, self.plan.schema)
+            step = self._take(exec_id, "yielded")
+        course = step.course
+        fold = step.folds.get(key) or step.open_fold(key, course.plan.schema)
         self.seq += 1
         # Written out rather than by _emit: this is the hot path (0.7 µs instead of 1.9 µs per chunk).
         self.events.append(
@@ -133,6 +168,7 @@ class Machine:
                 seq=self.seq,
                 ts=now,
                 run=self.run,
+                ns=course.ns,
                 node=step.name,
                 exec=exec_id,
                 attempt=step.attempt,
@@ -151,7 +187,7 @@ class Machine:
             IllegalMove: E3012, this execution may not write anything (any more).
         """
         # A copy: a generator may fill one mapping again and again.
-        self._course.take(exec_id, "updated").updates.append(dict(update))
+        self._take(exec_id, "updated").updates.append(dict(update))
 
     def emitted(self, exec_id: str, name: str, value: object, now: int) -> None:
         """Take in what a node tells its readers (`ctx.emit`).
@@ -159,11 +195,53 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution may not say anything (any more).
         """
-        step = self._course.take(exec_id, "emitted")
+        step = self._take(exec_id, "emitted")
         self._emit(Custom, now, **step.label, name=name, value=value)
 
-    def returned(
-        self, exec_id: str, update: Mapping[str, Any] | None, streamed: tuple[str, ...], goto: tuple[str, ...], now: int
+    def relayed(self, exec_id: str, event: NodeEvent) -> None:
+        """Take in an event of a graph that a node called, made one of this run (`step.relay`).
+
+        Raises:
+            IllegalMove: E3012, this execution may not say anything (any more).
+        """
+        step = self._take(exec_id, "emitted")
+        self.seq = event.seq
+        if isinstance(event, NodeChunk) and event.message not in step.heard_inside[-1:]:
+            step.heard_inside.append(event.message)
+        self.events.append(event)
+
+    def asked(self, exec_id: str, place: int, value: Json, now: int, *, schema: Json = None, problem: str = "") -> None:
+        """Take in that a node asks something and waits: it ends here, and runs again once it is answered.
+
+        Args:
+            exec_id: Who asks.
+            place: Which of its questions this is, from 1; answers from this place on are forgotten.
+            value: What is asked.
+            now: Milliseconds since the Unix epoch.
+            schema: JSON Schema of an answer.
+            problem: Why the answer before did not fit.
+
+        Raises:
+            IllegalMove: E3012, this execution may not ask anything (any more).
+        """
+        step = self._take(exec_id, "asked")
+        step.answers = step.answers[: place - 1]
+        name = question_id(exec_id, place)
+        question = Question(id=name, node=step.name, exec=exec_id, value=value, schema=schema, problem=problem)
+        self._questions.ask(step, question)
+        self._emit(NodeInterrupted, now, **step.label, question=question)
+        self._advance(step.course, now)
+
+    def returned(  # a node may give back so many things
+        self,
+        exec_id: str,
+        update: Mapping[str, Any] | None,
+        streamed: tuple[str, ...],
+        goto: tuple[str | Send, ...],
+        now: int,
+        *,
+        leaves: bool = False,
+        cached: bool = False,
     ) -> None:
         """Take in that a node ended well.
 
@@ -173,19 +251,25 @@ class Machine:
             streamed: Keys whose value is the fold of the chunks that were yielded under them.
             goto: What a returned Command chose.
             now: Milliseconds since the Unix epoch.
+            leaves: Whether it leaves its sub graph: all this is meant for the graph around it.
+            cached: Whether its function did not run.
 
         Raises:
             IllegalMove: E3012, this execution cannot end (again).
         """
-        step = self._course.take(exec_id, "returned")
+        step = self._take(exec_id, "returned")
         if update:
             step.updates.append(dict(update))  # a copy: the event must not change with what the node still holds
+        schema = step.course.plan.schema
         for key in streamed:
             if key not in step.folds:
-                step.open_fold(key, self.plan.schema)
+                step.open_fold(key, schema)
         step.goto = goto or None
+        if leaves:
+            self._left(step, now)
+            return
         try:
-            after = self.plan.schema.write(step.seen, step.writes)
+            after = schema.write(step.base, step.writes)
         except RiverrunError as error:
             if step.state is StepState.COMPLETED:  # it was being cancelled: an error on the way out is no news
                 step.state = StepState.CANCELLED
@@ -194,17 +278,19 @@ class Machine:
                 step.state = StepState.FAILED
                 self._broken(step, error_info(error), now)
             return
-        self._given(step, after, now)
+        self._given(step, after, now, cached=cached)
 
-    def routed(self, exec_id: str, targets: tuple[str, ...], now: int) -> None:
+    def routed(self, exec_id: str, targets: tuple[str | Send, ...], now: int) -> None:
         """Take in where the routers of a node lead.
 
         Raises:
             IllegalMove: E3012, this execution waits for no router.
         """
-        step = self._course.take(exec_id, "routed")
-        step.goto = tuple(dict.fromkeys((*(step.goto or ()), *targets)))
-        self._completed(step, self.plan.schema.write(step.seen, step.writes), now)
+        step = self._take(exec_id, "routed")
+        goto = list(step.goto or ())
+        goto += [each for each in targets if isinstance(each, Send) or each not in goto]
+        step.goto = tuple(goto)
+        self._completed(step, step.course.plan.schema.write(step.base, step.writes), now)
 
     def failed(self, exec_id: str, error: ErrorInfo, now: int) -> None:
         """Take in that a node, or a router of it, raised.
@@ -212,8 +298,10 @@ class Machine:
         Raises:
             IllegalMove: E3012, this execution cannot fail (any more).
         """
-        step = self._course.take(exec_id, "failed")
+        step = self._take(exec_id, "failed")
         if step.state is StepState.CANCELLED:  # an error on the way out of a cancelled node is no news
+            if error.code == "E3021":  # but that it did not go is
+                self._emit(NodeFailed, now, **step.label, error=error)
             self._gone(step, now)
         else:
             self._broken(step, error, now)
@@ -224,118 +312,29 @@ class Machine:
         Raises:
             IllegalMove: E3012, it was not told to.
         """
-        self._gone(self._course.take(exec_id, "cancelled"), now)
+        self._gone(self._take(exec_id, "cancelled"), now)
 
-    def retried(self, exec_id: str, reason: str, now: int) -> None:
+    def retried(
+        self, exec_id: str, reason: str, now: int, *, error: ErrorInfo | None = None, delay: float = 0.0
+    ) -> None:
         """Take in that an execution begins anew; what it put out so far is void.
+
+        Args:
+            exec_id: Which execution.
+            reason: As in `NodeRetrying`. With `handled` it is no new attempt of a sub graph: its handler takes its
+                place.
+            now: Milliseconds since the Unix epoch.
+            error: Why the attempt failed, if it did.
+            delay: Seconds until the new one begins.
 
         Raises:
             IllegalMove: E3012, it is not running.
         """
-        step = self._course.take(exec_id, "retried")
+        step = self._take(exec_id, "retried")
         voids = step.renew()
-        self._emit(NodeRetrying, now, **step.label, voids=voids, reason=reason)
-
-    @property
-    def steps(self) -> Mapping[str, Step]:
-        """What runs, by execution id."""
-        return self._course.steps
-
-    @property
-    def remaining(self) -> int:
-        """How many more executions of nodes may begin."""
-        return self._course.limit - self._course.made
-
-    def values(self) -> State:
-        """Give the state as far as it is settled: of an ended run the final one."""
-        return dict(self._course.settled() if self._final is None else self._final)
-
-    # How it is done
-
-    def _emit(self, kind: Callable[..., Event], now: int, **fields: object) -> None:
-        self.seq += 1
-        self.events.append(kind(seq=self.seq, ts=now, run=self.run, **fields))
-
-    def _given(self, step: Step, after: State, now: int) -> None:
-        """Ask the routers of a node that gave back, unless nothing can follow any more."""
-        step.given = True
-        routers = self.plan.routers.get(step.name)
-        if routers and self.state is RunState.RUNNING:
-            self.commands.append(AskRouters(step.exec_id, routers, dict(after)))
-            return
-        step.state = StepState.COMPLETED
-        self._completed(step, after, now)
-
-    def _completed(self, step: Step, after: State, now: int) -> None:
-        # START is no node, but where its routers led is a fact that a replay needs.
-        if step.node is not None or step.goto is not None:
-            self.seq += 1
-            self.events.append(step.completed(self.seq, now, self.run))
-        self._course.complete(step, after)
-        self._go_on(now)
-
-    def _go_on(self, now: int) -> None:
-        """Begin what may begin, or end the run when nothing is left."""
-        if self.state is RunState.RUNNING:
-            for live in self._course.ready():
-                if self.state is RunState.RUNNING:
-                    self._begin(live, now)
-        if self.state is RunState.RUNNING and self._course.finished:
-            try:
-                self._final = self._course.final()
-            except RiverrunError as error:
-                self.broke(error_info(error), now)
-            else:
-                self._terminal(now)
-        elif self.state is RunState.ENDING and not self.steps:
-            self._terminal(now)
-
-    def _begin(self, live: Live, now: int) -> None:
-        try:
-            step = self._course.begin(live)
-        except RiverrunError as error:
-            self.broke(error_info(error), now)
-            return
-        self.seq += 1
-        self.events.append(step.began(self.seq, now, self.run))
-        if step.node is not None:
-            self.commands.append(RunNode(step.exec_id, step.node, dict(step.seen), step.attempt))
-
-    def _broken(self, step: Step, error: ErrorInfo, now: int) -> None:
-        self._emit(NodeFailed, now, **step.label, error=error)
-        self._partial += step.heard
-        self._course.drop(step)
-        self._end("broke", RunFailed, now, error=error)
-
-    def _gone(self, step: Step, now: int) -> None:
-        if step.given and step.node is not None:  # only its routers were cut off: what it did is done
-            step.state = StepState.COMPLETED
-            self._completed(step, self.plan.schema.write(step.seen, step.writes), now)
-            return
-        self._partial += step.heard
-        self._course.drop(step)
-        self._go_on(now)
-
-    def _end(self, signal: str, kind: Callable[..., Event], now: int, **cause: object) -> None:
-        first = self.state is RunState.RUNNING
-        self.state = move(RUN_MOVES, self.state, signal, "the run")
-        if first:
-            self._ending = (kind, cause)
-            self.closing = kind is not RunFailed
-            for step in self.steps.values():
-                step.take("cancel")
-                self.commands.append(CancelNode(step.exec_id))
-            self._go_on(now)
-
-    def _terminal(self, now: int) -> None:
-        if self._final is None:
-            self._final = self._course.settled()
-        self.state = move(RUN_MOVES, self.state, "finished", "the run")
-        self.closing = False
-        kind, cause = self._ending
-        self._emit(kind, now, steps=self._course.made, partial=tuple(self._partial), **cause)
-
-
-def error_info(error: RiverrunError) -> ErrorInfo:
-    """Give what readers may know of an error."""
-    return ErrorInfo(code=error.code, message=error.message, where=error.where, mend=error.mend)
+        step.failed += reason == "failed"
+        step.jumps = reason == "handled"  # a handler says itself what follows
+        self._emit(NodeRetrying, now, **step.label, voids=voids, reason=reason, error=error, delay=delay)
+        if step.node is not None and step.node.manner == "graph" and reason != "handled":
+            self._open_inside(step, now)
+            self._advance(step.course, now)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from riverrun.base.errors import NodeError
+from riverrun.events.kinds import ErrorInfo
 from riverrun.graph.state import Schema, State, settles
 
 Parents = tuple[tuple["Moment", int], ...]
@@ -30,9 +31,10 @@ class Moment:
         state: The state after it. Nobody changes it in place.
         writes: What it wrote, in order.
         origin: The moment that every path to it goes through; None for the first.
+        error: Why the execution failed, where the run goes on all the same.
     """
 
-    __slots__ = ("depth", "exec_id", "origin", "parents", "state", "writes")
+    __slots__ = ("depth", "error", "exec_id", "origin", "parents", "state", "writes")
 
     def __init__(
         self,
@@ -41,7 +43,9 @@ class Moment:
         state: State,
         writes: tuple[Mapping[str, Any], ...] = (),
         origin: Moment | None = None,
+        error: ErrorInfo | None = None,
     ) -> None:
+        self.error = error
         self.exec_id = exec_id
         self.parents = parents
         self.state = state
@@ -198,5 +202,5 @@ def _check_chain(key: str, writers: Iterable[Moment], place: Mapping[Moment, int
 
 
 def node_of(exec_id: str) -> str:
-    """Give the name of the node in an execution's id."""
-    return exec_id.rpartition(":")[0]
+    """Give the name of the node in an execution's id, without the sub graphs around it."""
+    return exec_id.rpartition("/")[2].rpartition(":")[0]

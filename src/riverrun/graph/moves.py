@@ -19,6 +19,7 @@ class RunState(Enum):
 
     NEW = "new"
     RUNNING = "running"
+    PARKED = "parked"  # nothing runs; questions are open
     ENDING = "ending"  # how it ends is settled; what still runs is being cancelled
     ENDED = "ended"
 
@@ -27,6 +28,7 @@ class StepState(Enum):
     """Where one execution of a node is."""
 
     RUNNING = "running"
+    PARKED = "parked"  # it waits for an answer
     ROUTING = "routing"  # the node gave back; its routers are asked
     CANCELLING = "cancelling"
     COMPLETED = "completed"
@@ -41,6 +43,14 @@ RUN_MOVES: dict[RunState, dict[str, RunState]] = {
         "expired": RunState.ENDING,
         "broke": RunState.ENDING,
         "finished": RunState.ENDED,
+        "resumed": RunState.RUNNING,
+        "parked": RunState.PARKED,
+    },
+    RunState.PARKED: {
+        "resumed": RunState.RUNNING,
+        "stopped": RunState.ENDING,
+        "expired": RunState.ENDING,
+        "broke": RunState.ENDING,
     },
     # The first cause stands: what comes after it changes nothing.
     RunState.ENDING: {
@@ -61,6 +71,11 @@ STEP_MOVES: dict[StepState, dict[str, StepState]] = {
         "failed": StepState.FAILED,
         "cancel": StepState.CANCELLING,
         "retried": StepState.RUNNING,
+        "asked": StepState.PARKED,
+    },
+    StepState.PARKED: {
+        "answered": StepState.RUNNING,
+        "cancel": StepState.CANCELLED,
     },
     StepState.ROUTING: {
         "routed": StepState.COMPLETED,

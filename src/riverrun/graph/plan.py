@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from riverrun.base.errors import NodeError
+from riverrun.events.kinds import Send
 from riverrun.graph.loops import LoopNest
 from riverrun.graph.node import END, START, Node
 from riverrun.graph.state import Schema
@@ -35,6 +36,7 @@ class Router(Struct, frozen=True, kw_only=True):
         targets: Where it may lead; None when it may lead anywhere.
         path_map: What its answers mean; None when they are names.
         where: `file:line` of the function.
+        wants: What it is given after the state, in order: `ctx`, `config`, `runtime`, `writer` or `store`.
     """
 
     source: str
@@ -42,16 +44,17 @@ class Router(Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] | None
     path_map: Mapping[Any, str] | None
     where: str
+    wants: tuple[str, ...] = ()
 
-    def resolve(self, answer: object, known: Mapping[str, object]) -> tuple[str, ...]:
-        """Turn what the function gave back into names of nodes.
+    def resolve(self, answer: object, known: Mapping[str, object]) -> tuple[str | Send, ...]:
+        """Turn what the function gave back into names of nodes and calls of them.
 
         Args:
-            answer: A name, a key of the path map, or a list of these; None means nowhere.
+            answer: A name, a key of the path map, a `Send`, or a list of these; None means nowhere.
             known: The nodes of the graph.
 
         Returns:
-            Names, in the order given.
+            Names and calls, in the order given.
 
         Raises:
             NodeError: E3006, an answer leads nowhere that the graph has.
@@ -59,8 +62,11 @@ class Router(Struct, frozen=True, kw_only=True):
         if answer is None:
             return ()
         answers = answer if isinstance(answer, (list, tuple)) else [answer]
-        targets = []
+        targets: list[str | Send] = []
         for one in answers:
+            if isinstance(one, Send) and one.node in known:
+                targets.append(one)
+                continue
             target = self._meaning(one)
             if not isinstance(target, str) or (target != END and target not in known):
                 raise NodeError("E3006", f"the router of {self.source!r} answered {one!r}", where=self.where)
@@ -86,6 +92,9 @@ class Plan:
         edges: In the order they were declared, plain and conditional ones.
         routers: By source, in the order they were declared.
         context_schema: Class of the run's context, if one was declared.
+        before: Nodes before which a run holds (`*`: all).
+        after: Nodes after which it holds.
+        inner: The plans of its sub graphs, by the name of their node.
 
     Attributes:
         name: As given.
@@ -94,13 +103,17 @@ class Plan:
         edges: All of them, for drawing.
         routers: By source.
         context_schema: As given.
+        before: As given.
+        after: As given.
+        inner: As given.
+        joins: The joins that do not need every branch, by the number of their node.
         targets: The plain targets of each node, in the order they were declared.
         names: START, the nodes, END: the number of each in the loop nest is its place here.
         number: The same the other way round.
         nest: Loops and reachability.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a graph is made of
         self,
         name: str,
         schema: Schema,
@@ -108,8 +121,15 @@ class Plan:
         edges: tuple[Edge, ...],
         routers: Mapping[str, tuple[Router, ...]],
         context_schema: type | None = None,
+        *,
+        before: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+        inner: Mapping[str, Plan] | None = None,
     ) -> None:
         self.name = name
+        self.before = before
+        self.after = after
+        self.inner = dict(inner or {})
         self.schema = schema
         self.nodes = dict(nodes)
         self.edges = edges
@@ -117,6 +137,7 @@ class Plan:
         self.context_schema = context_schema
         self.names = names = (START, *nodes, END)
         self.number = {node: index for index, node in enumerate(names)}
+        self.joins = {self.number[name]: node.join for name, node in nodes.items() if node.join is not None}
         plain: dict[str, list[str]] = {}
         successors: list[list[int]] = [[] for _ in names]
         for edge in edges:
@@ -134,21 +155,22 @@ class Plan:
         open_routers = [source for source, all_of in self.routers.items() if any(r.targets is None for r in all_of)]
         return open_routers + [node.name for node in self.nodes.values() if node.targets is None]
 
-    def check_goto(self, node: str, targets: tuple[str, ...]) -> tuple[str, ...]:
+    def check_goto(self, node: str, targets: tuple[str | Send, ...]) -> tuple[str | Send, ...]:
         """Take the targets that a node chose itself.
 
         Args:
             node: Who chose.
-            targets: Names.
+            targets: Names, and calls.
 
         Returns:
-            The names.
+            They.
 
         Raises:
             NodeError: E3006, there is no node of one of the names.
         """
         for target in targets:
-            if target != END and target not in self.nodes:
+            name = target.node if isinstance(target, Send) else target
+            if name not in self.nodes and (name != END or isinstance(target, Send)):
                 what = f"node {node!r} goes to {target!r}, which the graph does not have"
                 raise NodeError("E3006", what, where=self.nodes[node].where if node in self.nodes else "")
         return targets

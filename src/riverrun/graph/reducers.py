@@ -11,6 +11,7 @@ in one write and a plain value in another.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -121,7 +122,7 @@ def add_messages(old: Any, new: Any) -> list[Any]:
 
     Args:
         old: A list of messages, or None.
-        new: Messages, or one; `Remove(id)` among them takes one away.
+        new: Messages, or one; `Remove(id)` among them takes one away, as does a message of the role or type `remove`.
 
     Returns:
         A new list.
@@ -133,8 +134,12 @@ def add_messages(old: Any, new: Any) -> list[Any]:
     places = {identity: place for place, one in messages.items() if (identity := _id_of(one)) is not None}
     end = len(messages)
     for one in _each(new):
-        if isinstance(one, Remove):
-            messages.pop(places.pop(one.name, -1), None)
+        removed = _removed(one)
+        if removed == _ALL:
+            messages, places = {}, {}
+            continue
+        if removed is not None:
+            messages.pop(places.pop(removed, -1), None)
             continue
         message = _message(one)
         identity = _id_of(message)
@@ -157,6 +162,17 @@ def _each(new: Any) -> Iterator[Any]:
         yield from new
     else:
         yield new
+
+
+_ALL = "__remove_all__"  # LangGraph's name for every message
+
+
+def _removed(one: Any) -> Any:
+    """Give the id of the message that this takes away; None for a message. LangChain's `RemoveMessage` is known too."""
+    if isinstance(one, Remove):
+        return one.name
+    kind = one.get("role", one.get("type")) if isinstance(one, Mapping) else getattr(one, "type", None)
+    return _id_of(one) if kind == "remove" else None
 
 
 def _is_pair(one: Any) -> bool:
@@ -228,3 +244,26 @@ def looks_like_control(value: object) -> bool:
     if type(value) is dict:  # nearly always: 0.1 µs, where asking for any mapping takes three times as long
         return len(value) == 1 and ("$overwrite" in value or "$remove" in value)
     return isinstance(value, Mapping) and read_control(value) is not value
+
+
+def added(reducer: Any, before: Any, after: Any) -> Any:
+    """Give the write that a reducer makes `after` of `before` with, where it is one that adds; else `after` itself.
+
+    Args:
+        reducer: A function of this file, or `operator.add`.
+        before: What a key held; None where it held nothing.
+        after: What it holds now.
+
+    Returns:
+        What was added, for numbers and for texts, lists and tuples that begin with what was there; otherwise `after`.
+    """
+    if reducer not in (append, sum, operator.add) or before is None:
+        return after
+    if isinstance(after, int | float) and isinstance(before, int | float):
+        return after - before
+    if isinstance(after, str) and isinstance(before, str):
+        return after.removeprefix(before)
+    if isinstance(after, list | tuple) and isinstance(before, list | tuple) and len(before) <= len(after):
+        begins = all(one is other for one, other in zip(before, after, strict=False))
+        return after[len(before) :] if begins else after
+    return after

@@ -7,8 +7,12 @@ declared joins (`docs/decisions/003-rounds.md`). It does not know what a node do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from riverrun.events.kinds import Json
 from riverrun.graph.loops import LoopNest, Round
 from riverrun.graph.merge import Moment, Parents
+from riverrun.graph.policies import Join
 
 
 class Live:
@@ -21,11 +25,15 @@ class Live:
         running: Whether it began.
         blocker: For a waiting one: somebody who was seen to hold it back; looked at again when that one is gone.
         gone: Whether it ended.
+        exec_id: Its execution, once it began.
+        called: Whether it is a call of its own (`Send`), which nothing holds back and no trigger joins.
     """
 
-    __slots__ = ("blocker", "gone", "number", "parents", "running", "when")
+    __slots__ = ("blocker", "exec_id", "gone", "number", "parents", "running", "when")
+    called = False
 
     def __init__(self, number: int, when: Round) -> None:
+        self.exec_id = ""
         self.number = number
         self.when = when
         self.parents: Parents = ()
@@ -34,15 +42,33 @@ class Live:
         self.gone = False
 
 
+class CalledLive(Live):
+    """One call of a node with an input of its own.
+
+    Attributes:
+        arg: The input.
+    """
+
+    __slots__ = ("arg",)
+    called = True
+
+    def __init__(self, number: int, when: Round, arg: Json) -> None:
+        super().__init__(number, when)
+        self.arg = arg
+
+
 class Schedule:
     """Decide which waiting executions may begin.
 
     Args:
         nest: Loops and reachability of the plan.
+        joins: By node: how many branches must arrive there, where that is not all of them.
     """
 
-    def __init__(self, nest: LoopNest) -> None:
+    def __init__(self, nest: LoopNest, joins: Mapping[int, Join]) -> None:
         self._nest = nest
+        self._joins = joins
+        self._called: list[Live] = []
         self._waiting: dict[tuple[int, Round], Live] = {}
         self._live: dict[Live, None] = {}
         self._counts: dict[int, int] = {}
@@ -75,9 +101,38 @@ class Schedule:
         elif live.parents[-1][0] is not parent:  # the edges that leave one execution come one after another
             live.parents = (*live.parents, (parent, edge))
 
+    def call(self, number: int, when: Round, parent: Moment, edge: int, arg: Json) -> None:
+        """Note a call of a node with an input of its own.
+
+        Args:
+            number: The node.
+            when: The round.
+            parent: What the call descends from.
+            edge: Place of the call among the edges that left the parent.
+            arg: Its input.
+        """
+        live = CalledLive(number, when, arg)
+        live.parents = ((parent, edge),)
+        self._live[live] = None
+        self._counts[number] = self._counts.get(number, 0) + 1
+        self._mask |= 1 << number
+        self._called.append(live)
+
+    def rivals(self, live: Live) -> list[Live]:
+        """Give what could still result in this one in its round: what it need not wait for when it begins early."""
+        return [other for other in self._live if self._holds_back(other, live)]
+
+    def joins_ahead(self, live: Live) -> list[int]:
+        """Give the nodes with a join of their own that this execution can still result in."""
+        return [number for number in self._joins if number in self._nest.reach(live.number)]
+
     def end(self, live: Live) -> None:
-        """Note that an execution ended."""
+        """Note that an execution ended, or will never begin."""
         live.gone = True
+        if not live.running:
+            self._waiting.pop((live.number, live.when), None)
+            if live in self._called:
+                self._called.remove(live)
         del self._live[live]
         left = self._counts[live.number] = self._counts[live.number] - 1
         if not left:
@@ -85,18 +140,27 @@ class Schedule:
 
     def begin(self) -> list[Live]:
         """Give the executions that may begin now, in order of their first trigger; from then on they run."""
-        if not self._waiting:
-            return []
-        ready = [live for live in self._waiting.values() if self._may_begin(live)]
-        if len(ready) < len(self._waiting):
-            ready += self._mutually_blocked(ready)
-        for live in ready:
-            del self._waiting[live.number, live.when]
-            live.running = True
-            live.blocker = None
+        ready: list[Live] = []
+        if self._waiting:
+            ready = [live for live in self._waiting.values() if self._may_begin(live)]
+            if len(ready) < len(self._waiting):
+                ready += self._mutually_blocked(ready)
+            for live in ready:
+                del self._waiting[live.number, live.when]
+                live.running = True
+                live.blocker = None
+        if self._called:
+            called, self._called = self._called, []
+            for live in called:
+                live.running = True
+            ready = called + ready
         return ready
 
     def _may_begin(self, live: Live) -> bool:
+        if self._joins and (join := self._joins.get(live.number)) is not None and join.need is not None:
+            arrived = sum(moment.error is None for moment, _ in live.parents)
+            if arrived >= join.need:
+                return True
         if live.blocker is not None and not live.blocker.gone:
             return False
         others = self._mask

@@ -3,27 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from riverrun.events.kinds import NodeCompleted, NodeStarted
+from msgspec.structs import replace
+
+from riverrun.events.kinds import (
+    ErrorInfo,
+    Event,
+    Json,
+    NodeCancelled,
+    NodeChunk,
+    NodeCompleted,
+    NodeEvent,
+    NodeFailed,
+    NodeRetrying,
+    NodeStarted,
+    Send,
+)
 from riverrun.graph.fold import Fold
-from riverrun.graph.merge import Moment
+from riverrun.graph.merge import Moment, node_of
 from riverrun.graph.moves import STEP_MOVES, StepState, move
 from riverrun.graph.node import START, Node
-from riverrun.graph.plan import Router
-from riverrun.graph.schedule import Live
+from riverrun.graph.plan import Plan, Router
+from riverrun.graph.schedule import CalledLive, Live
 from riverrun.graph.state import Schema, State
 
 FIRST = f"{START}:1"  # the execution of START, which is no node
 
 
+class Failure(NamedTuple):
+    """A node that failed: as the node is told at which its branch should have arrived, or as its error handler is.
+
+    Attributes:
+        node: Its name.
+        error: What is known of the error; for an error handler the exception itself.
+    """
+
+    node: str
+    error: Any
+
+
 class RunNode(NamedTuple):
-    """Run this node with this state."""
+    """Run this node.
+
+    Attributes:
+        exec_id: Which execution.
+        node: Its node.
+        state: What it is given; a copy of its own.
+        attempt: Which try, from 1.
+        answers: To what it asked so far, in order.
+        failures: Branches that failed and should have arrived here.
+        failed: How many attempts have failed before.
+    """
 
     exec_id: str
     node: Node
-    state: State
+    state: Any
     attempt: int
+    answers: tuple[Json, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    failed: int = 0
 
 
 class AskRouters(NamedTuple):
@@ -40,17 +79,63 @@ class CancelNode(NamedTuple):
     exec_id: str
 
 
-Order = RunNode | AskRouters | CancelNode
+class DropNode(NamedTuple):
+    """End this execution as soon as possible; whatever it still says is not heard."""
+
+    exec_id: str
 
 
-class Step:
+class JudgeNode(NamedTuple):
+    """A sub graph failed: say by the policies of its node whether it begins anew, is handled, or fails."""
+
+    exec_id: str
+    node: Node
+    state: Any
+    error: ErrorInfo
+    failed: int
+
+
+Order = RunNode | AskRouters | CancelNode | DropNode | JudgeNode
+
+
+class Around(Protocol):
+    """What an execution has to know of the course of its graph."""
+
+    @property
+    def plan(self) -> Plan:
+        """The graph."""
+        ...
+
+    @property
+    def ns(self) -> tuple[str, ...]:
+        """The executions of the sub graphs around it, outermost first."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """What its executions begin with."""
+        ...
+
+    @property
+    def first_id(self) -> str:
+        """The execution of its START."""
+        ...
+
+
+AnyAround = TypeVar("AnyAround", bound=Around)
+
+
+class StepOf(Generic[AnyAround]):
     """One execution of a node.
 
     Attributes:
-        exec_id: `node:ordinal`.
+        exec_id: `node:ordinal`, below the executions of the sub graphs around it.
+        course: The course of the graph that it belongs to.
         node: None for START.
+        source: Whose edges it is followed by; of START another node where the run goes on behind that.
         live: Its place in the schedule.
-        seen: The state it began with.
+        base: The state that its writes are written to.
+        seen: What it was given: that state, or the input of a call.
         origin: The moment that every path to it goes through.
         state: Where it is in the table of moves.
         attempt: Which try, from 1.
@@ -58,40 +143,68 @@ class Step:
         updates: What it wrote so far, in order, without its streams.
         goto: What it chose to go to beside its plain edges.
         given: Whether the node gave back, so that only its routers may still be asked.
+        jumps: Whether only `goto` follows it.
+        answers: To what it asked so far, in order.
+        failed: How many of its attempts have failed.
+        inside: The course of the sub graph that runs in its place.
+        heard_inside: The messages of its sub graph, once that has failed.
+        cut_inside: Those of them that were cut short.
+        trouble: Why its sub graph failed, while its policies are asked what becomes of that.
     """
 
     __slots__ = (
         "_writes",
         "agent",
+        "answers",
         "attempt",
+        "base",
+        "course",
+        "cut_inside",
         "exec_id",
+        "failed",
         "folds",
         "given",
         "goto",
+        "heard_inside",
+        "inside",
+        "jumps",
         "live",
         "name",
         "node",
         "origin",
         "seen",
+        "source",
         "state",
+        "trouble",
         "updates",
     )
 
-    def __init__(self, exec_id: str, node: Node | None, live: Live, seen: State, origin: Moment) -> None:
+    def __init__(
+        self, exec_id: str, course: AnyAround, node: Node | None, live: Live, base: State, origin: Moment
+    ) -> None:
         self.exec_id = exec_id
+        self.course = course
         self.node = node
-        self.name = START if node is None else node.name
+        self.name = self.source = START if node is None else node.name
         self.agent = None if node is None else node.agent
         self.live = live
-        self.seen = seen
+        self.base = base
+        self.seen: Any = live.arg if isinstance(live, CalledLive) else base
         self.origin = origin
         self.state = StepState.RUNNING
-        self.attempt = 1
+        self.attempt: int = course.attempt
         self.folds: dict[str | None, Fold] = {}
         self.updates: list[dict[str, Any]] = []
-        self.goto: tuple[str, ...] | None = None
+        self.goto: tuple[str | Send, ...] | None = None
         self._writes: tuple[Mapping[str, Any], ...] | None = None
         self.given = False
+        self.jumps = False
+        self.answers: tuple[Json, ...] = ()
+        self.failed = 0
+        self.inside: AnyAround | None = None
+        self.heard_inside: list[str] = []
+        self.cut_inside: list[str] = []
+        self.trouble: ErrorInfo | None = None
 
     def take(self, signal: str) -> None:
         """Move by a signal.
@@ -122,7 +235,29 @@ class Step:
     @property
     def label(self) -> dict[str, Any]:
         """The fields that all events of this execution share."""
-        return {"node": self.name, "exec": self.exec_id, "attempt": self.attempt, "agent": self.agent}
+        return {
+            "ns": self.course.ns,
+            "node": self.name,
+            "exec": self.exec_id,
+            "attempt": self.attempt,
+            "agent": self.agent,
+        }
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The branches that failed and should have arrived here, in merge order."""
+        moments = [moment for moment, _ in self.live.parents if moment.error is not None]
+        return tuple(Failure(node_of(each.exec_id), each.error) for each in moments if each.error is not None)
+
+    def order(self) -> RunNode:
+        """Say what the driver has to do for it."""
+        if self.node is None:
+            raise AssertionError("START is run by nobody")
+        failures = self.failures if self.node.join is not None else ()
+        state, sees = private(self.seen), self.node.sees
+        if sees is not None and self.seen is self.base:
+            state = {name: value for name, value in state.items() if name in sees}
+        return RunNode(self.exec_id, self.node, state, self.attempt, self.answers, failures, self.failed)
 
     @property
     def writes(self) -> tuple[Mapping[str, Any], ...]:
@@ -139,14 +274,15 @@ class Step:
             seq=seq,
             ts=ts,
             run=run,
+            ns=self.course.ns,
             node=self.name,
             exec=self.exec_id,
             attempt=self.attempt,
             agent=self.agent,
-            after=tuple([moment.exec_id for moment, _ in self.live.parents if moment.exec_id != FIRST]),
+            after=tuple([moment.exec_id for moment, _ in self.live.parents if moment.exec_id != self.course.first_id]),
         )
 
-    def completed(self, seq: int, ts: int, run: str) -> NodeCompleted:
+    def completed(self, seq: int, ts: int, run: str, *, leaves: bool = False, cached: bool = False) -> NodeCompleted:
         """Tell that it ended well. START tells only where it led; its input is in `run.started`."""
         folds: dict[str, str] = (
             {key: fold.how for key, fold in self.folds.items() if key is not None} if self.folds else {}
@@ -155,10 +291,13 @@ class Step:
             seq=seq,
             ts=ts,
             run=run,
+            ns=self.course.ns,
             node=self.name,
             exec=self.exec_id,
             attempt=self.attempt,
             agent=self.agent,
+            leaves=leaves,
+            cached=cached,
             writes=() if self.node is None else tuple(self.updates),
             folds=folds,
             goto=self.goto,
@@ -171,8 +310,55 @@ class Step:
 
     def renew(self) -> tuple[str, ...]:
         """Begin a new attempt; give the ids of the messages that are void now."""
-        voids = self.heard
+        voids = (*dict.fromkeys(self.heard_inside), *self.heard)
+        self.heard_inside, self.cut_inside = [], []
         self.folds = {}  # the new attempt may stream under other keys
         self.attempt += 1
-        self.updates, self.goto, self._writes = [], None, None
+        self.updates, self.goto, self._writes, self.trouble = [], None, None, None
         return voids
+
+
+def caller_of(event: Event) -> str | None:
+    """Give the execution whose function called the graph that an event comes from; None where nothing was called."""
+    for around in event.ns:
+        if "~" in around:
+            return around.rpartition("~")[0]
+    return None
+
+
+def relay(event: NodeEvent, seq: int, run: str, ns: tuple[str, ...], call: str) -> NodeEvent:
+    """Give the event of a called graph as one of the run whose node called it.
+
+    Args:
+        event: An event of a node there.
+        seq: Its place here.
+        run: Id of the run here.
+        ns: The sub graphs around the caller.
+        call: The id of the call: `exec~ordinal`.
+
+    Returns:
+        The event, under ids that are unique here.
+    """
+    here: dict[str, Any] = {
+        "seq": seq,
+        "run": run,
+        "ns": (*ns, call, *(f"{call}/{each}" for each in event.ns)),
+        "exec": f"{call}/{event.exec}",
+    }
+    if isinstance(event, NodeChunk):
+        here["message"] = f"{call}/{event.message}"
+    elif isinstance(event, NodeStarted):
+        here["after"] = tuple(f"{call}/{each}" for each in event.after)
+    elif isinstance(event, NodeRetrying | NodeCancelled | NodeFailed):
+        here["voids"] = tuple(f"{call}/{each}" for each in event.voids)
+    return replace(event, **here)
+
+
+def private(state: Any) -> Any:
+    """Give a state that its owner may change: nobody else sees it. What lies below one level is shared."""
+    if type(state) is not dict:
+        return state
+    return {key: value.copy() if type(value) in _GROWING else value for key, value in state.items()}
+
+
+_GROWING = frozenset({list, dict, set})

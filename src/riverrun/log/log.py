@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from riverrun.base.errors import CursorError, Fenced, HeadMoved, InputError
+from riverrun.base.errors import Busy, CursorError, Fenced, HeadMoved, InputError
 from riverrun.events.ending import Ending
 from riverrun.events.kinds import Event, RunInterrupted, RunStarted, Terminal
 from riverrun.log.store import Page, Status
+
+WAKING = ("resume", "stop")  # the kinds of control for which a parked run goes on
 
 
 def check_append(
@@ -37,16 +39,29 @@ def check_append(
         raise InputError("E2009", "the log has its terminal event")
     if expected_seq != stored_head:
         raise HeadMoved("E4005", f"the head is {stored_head}, not {expected_seq}")
-    last = len(events) - 1
-    if last == 0 and events[0].seq == stored_head + 1:  # one chunk after another is the hot path
+    if len(events) == 1 and events[0].seq == stored_head + 1:  # one chunk after another is the hot path
         return
+    check_order(stored_head, events)
+    if not events:
+        raise HeadMoved("E4005", "there is nothing to append")
+
+
+def check_order(head: int, events: Sequence[Event]) -> None:
+    """Refuse events that do not continue a log, one after another, or go on after a terminal one.
+
+    Args:
+        head: seq of the event before them.
+        events: Any number.
+
+    Raises:
+        HeadMoved: E4005, they do not.
+    """
+    last = len(events) - 1
     for index, event in enumerate(events):
-        if event.seq != stored_head + 1 + index:
-            raise HeadMoved("E4005", f"event {event.seq} does not continue {stored_head + index}")
+        if event.seq != head + 1 + index:
+            raise HeadMoved("E4005", f"event {event.seq} does not continue {head + index}")
         if event.terminal and index != last:
             raise HeadMoved("E4005", f"event {event.seq} is terminal, but others follow it")
-    if last < 0:
-        raise HeadMoved("E4005", "there is nothing to append")
 
 
 def check_repeat(first: RunStarted, again: RunStarted) -> None:
@@ -66,10 +81,50 @@ def check_repeat(first: RunStarted, again: RunStarted) -> None:
 
 
 def status_after(event: Event) -> Status:
-    """Say what the status of a run is once this event is the last of its log."""
+    """Say what the status of a run is once its owner has made this event the last of its log."""
     if event.terminal:
         return "ended"
     return "parked" if isinstance(event, RunInterrupted) else "running"
+
+
+def status_at_birth(started: RunStarted, prefix: Sequence[Event], *, owned: bool) -> Status:
+    """Say what the status of a run is when it is made with these events, and refuse events that are no log.
+
+    Args:
+        started: Its first event.
+        prefix: What comes with it.
+        owned: Whether a worker claims it in the same commit.
+
+    Returns:
+        The status.
+
+    Raises:
+        HeadMoved: E4005, the events do not continue each other.
+    """
+    check_order(1, prefix)
+    status = status_after(prefix[-1] if prefix else started)
+    if status == "ended" or owned:
+        return "ended" if status == "ended" else "running"
+    return "queued" if status == "running" else status
+
+
+def wakes(kind: str) -> bool:
+    """Say whether a control of this kind makes a parked run go on: it is then `queued`, for any worker to claim."""
+    return kind in WAKING
+
+
+def check_thread(thread: str | None, unfinished: str | None) -> None:
+    """Refuse a run that may only be made while its thread is free.
+
+    Args:
+        thread: Of the new run.
+        unfinished: Id of a run of that thread that has not ended, if there is one.
+
+    Raises:
+        Busy: E3018, there is one.
+    """
+    if unfinished is not None:
+        raise Busy("E3018", f"thread {thread!r} has run {unfinished}, which has not ended")
 
 
 def ending_of(event: Event) -> Ending | None:

@@ -1,4 +1,4 @@
-"""The one seam between runs and where their logs live: nine verbs, the same laws on every store.
+"""The one seam between runs and where their logs live: ten verbs, the same laws on every store.
 
 Laws (the suite in `riverrun.testing.stores` is their meaning):
 
@@ -8,12 +8,18 @@ Laws (the suite in `riverrun.testing.stores` is their meaning):
 * L7  an append of unknown outcome is settled by looking at the tail (`settle` in `log.py`), never doubled
 * L9  a control is kept once per key, in order              * L10 tenant is part of every key
 * L11 a place beyond the head, or of another log, is an error, never silence
+* L12 a parked run is owned by nobody in particular: whoever asks it to go on or to end makes it `queued` in the same
+  commit, and a request that crosses the parking is not lost (`controls_seen`)
+* L13 a queued run waits until the older runs of its thread have ended
+* L14 a run stays as long as it is unfinished or another run takes its state from it
+* L15 compaction changes nothing that is read
 
 (L8, stored checkpoints, comes with them.) This file does not know SQL, files, threads or which stores exist.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -38,7 +44,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
         key: Tenant and id.
         graph: Name of the graph.
         thread: The conversation it belongs to, if any.
-        status: queued (no owner yet), running, parked (waits for answers) or ended.
+        base_run: Id of the run that its first state comes from, if any.
+        status: queued (waits for an owner), running, parked (waits to be asked to go on) or ended.
         ending: Value of `Ending` once ended.
         epoch: Fencing number of the owner; 0 before the first claim.
         head: seq of the last committed event.
@@ -58,6 +65,7 @@ class RunRow(Struct, frozen=True, kw_only=True):
     created_ms: int
     updated_ms: int
     thread: str | None = None
+    base_run: str | None = None
     ending: str | None = None
     worker: str | None = None
     lease_until_ms: int = 0
@@ -86,7 +94,10 @@ class Page(NamedTuple):
 
 
 class Control(Struct, frozen=True, kw_only=True):
-    """Something a user asked of a run: `stop`, and later answers. `n` counts from 1 per run."""
+    """Something a user asked of a run: `stop` it, `resume` it with answers. `n` counts from 1 per run.
+
+    What a damaged inbox can no longer say comes as kind `damaged`, without payload, so that the rest is heard.
+    """
 
     n: int
     kind: str
@@ -115,6 +126,9 @@ class RunFilter(Struct, frozen=True, kw_only=True):
         run: Exactly this one.
         graph: Of this graph.
         status: With this status.
+        thread: Of this thread.
+        created_after_ms: Created at this time or later, in milliseconds since the Unix epoch.
+        created_before_ms: Created before this time, in milliseconds since the Unix epoch.
         limit: At most this many.
         before: Only runs with an id below this one (ids sort by age): the next page.
     """
@@ -122,6 +136,9 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     run: str | None = None
     graph: str | None = None
     status: Status | None = None
+    thread: str | None = None
+    created_after_ms: int | None = None
+    created_before_ms: int | None = None
     limit: int = 50
     before: str | None = None
 
@@ -137,16 +154,24 @@ class LogStore(Protocol):
         idem_key: str | None = None,
         worker: str | None = None,
         lease_seconds: float = 0.0,
+        prefix: Sequence[Event] = (),
+        one_per_thread: bool = False,
     ) -> Created:
-        """Make a run whose log holds one event, `started` (seq 1); with `worker`, claim it in the same commit.
+        """Make a run whose log begins with `started` (seq 1); with `worker`, claim it in the same commit.
+
+        The status follows from the last event: terminal means ended; `run.interrupted` means parked, anything else
+        queued, both unless there is a `worker`.
 
         Args:
             tenant: Whose run it is.
-            started: Names the run, its graph, its thread and its log.
+            started: Names the run, its graph, its thread, the run it stands on, and its log.
             idem_key: A second call with the same (tenant, idem_key) makes nothing and gives the first one's row;
                 so does one with the same run id, which makes a repeat after an unknown outcome harmless.
-            worker: Owner from the start (epoch 1, status running); None leaves it queued (epoch 0).
+            worker: Owner from the start (epoch 1, status running); None leaves it to whoever claims it (epoch 0).
             lease_seconds: How long the claim lasts.
+            prefix: Further events (seq 2 …), committed together with `started`: a copied log, or what holds the run
+                at its beginning.
+            one_per_thread: Refuse when the thread of `started` has a run that has not ended.
 
         Returns:
             The row, and whether it is new.
@@ -154,14 +179,18 @@ class LogStore(Protocol):
         Raises:
             StoreError: E4002, the store cannot be written.
             InputError: E2013, `idem_key` (or the run id) was used with another graph or input.
-            NodeError: E3008, the input holds what the store cannot keep; nothing was written.
+            NodeError: E3008, an event holds what the store cannot keep; nothing was written.
+            HeadMoved: E4005, the events of `prefix` do not continue `started`; nothing was written.
+            Busy: E3018, `one_per_thread`, and the thread has an unfinished run; nothing was written.
         """
         ...
 
     async def claim(self, worker: str, *, graphs: frozenset[str], limit: int, lease_seconds: float) -> list[RunRow]:
         """Take runs that are queued, or running with an expired lease; oldest first, at most `limit`.
 
-        The epoch rises by one. A run that had an owner before gets `run.taken_over` appended in the same commit.
+        A queued run is left while an older run of its thread has not ended, and a parked run until it is asked to go on
+        or to end. The epoch rises by one. A run that was running gets `run.taken_over` appended in the same commit; the
+        former owner of one that was queued gave it up when it parked, and nothing is said of it in the log.
 
         Args:
             worker: The new owner.
@@ -178,11 +207,20 @@ class LogStore(Protocol):
         ...
 
     async def append(
-        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+        self,
+        key: RunKey,
+        epoch: int,
+        expected_seq: int,
+        events: list[Event],
+        lease_seconds: float,
+        *,
+        controls_seen: int | None = None,
     ) -> int:
         """Append events, all or nothing, durably; renew the lease. The only write of an owner.
 
-        The status follows from the last event: terminal means ended, `run.interrupted` means parked.
+        The status follows from the last event: terminal means ended, `run.interrupted` means parked. An owner that
+        parks a run says which controls it has seen: when there is a `resume` or a `stop` among the later ones, the run
+        is `queued` in the same commit instead, so that what crossed the parking is heard by whoever claims it.
 
         Args:
             key: Which run.
@@ -190,6 +228,8 @@ class LogStore(Protocol):
             expected_seq: The head as the owner knows it; the first event has the next seq.
             events: At least one, with dense seqs.
             lease_seconds: How long the renewed lease lasts.
+            controls_seen: `n` of the last control that the owner took (0: none yet); None: it does not ask, and a run
+                that it parks stays parked.
 
         Returns:
             The new head.
@@ -249,11 +289,11 @@ class LogStore(Protocol):
         ...
 
     async def control(self, key: RunKey, kind: str, payload: dict[str, Any], idem_key: str | None = None) -> Control:
-        """Put a request to the owner of a run into its inbox.
+        """Put a request to the owner of a run into its inbox; a parked run is `queued` by it in the same commit.
 
         Args:
             key: Which run.
-            kind: `stop`.
+            kind: `stop` or `resume`; one of any other kind wakes nobody.
             payload: What belongs to it.
             idem_key: The same key gives the same control and puts in nothing.
 
@@ -283,13 +323,27 @@ class LogStore(Protocol):
         ...
 
     async def sweep(self, ended_before_ms: int) -> int:
-        """Remove runs that ended before a time. Never an unfinished run.
+        """Remove runs that ended before a time. Never an unfinished run, nor one that a remaining run stands on.
 
         Args:
             ended_before_ms: Milliseconds since the Unix epoch.
 
         Returns:
             How many were removed.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def compact(self, ended_before_ms: int) -> int:
+        """Store the logs of runs that ended before a time in less space. What is read stays the same, byte for byte.
+
+        Args:
+            ended_before_ms: Milliseconds since the Unix epoch.
+
+        Returns:
+            How many runs it went through; each run is gone through once.
 
         Raises:
             StoreError: E4002, the store cannot be written.
@@ -307,7 +361,9 @@ class AppendsAtOnce(Protocol):
     The writer of a run then needs no task of its own (`riverrun.runs.writer`).
     """
 
-    def append_now(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event]) -> int:
+    def append_now(
+        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], *, controls_seen: int | None = None
+    ) -> int:
         """Append as `LogStore.append` does, before it returns.
 
         Args:
@@ -315,6 +371,7 @@ class AppendsAtOnce(Protocol):
             epoch: The owner's fencing number.
             expected_seq: The head as the owner knows it.
             events: At least one, with dense seqs.
+            controls_seen: `n` of the last control that the owner took; None: it does not ask.
 
         Returns:
             The new head.

@@ -11,13 +11,17 @@ from riverrun.events.ending import Ending
 from riverrun.events.kinds import (
     ErrorInfo,
     Event,
+    NodeCancelled,
     NodeChunk,
     NodeCompleted,
     NodeEvent,
     NodeFailed,
+    NodeInterrupted,
     NodeRetrying,
     NodeStarted,
+    Question,
     RunFailed,
+    RunResumed,
     RunStarted,
     RunTakenOver,
     Terminal,
@@ -62,7 +66,9 @@ class View:
         log: Id of the log, once known.
         graph: Name of the graph, once known.
         messages: By id, in order of their first chunk.
-        nodes: Last known state of each execution: `started`, `completed`, `failed`, `retrying`.
+        nodes: Last known state of each execution: `started`, `retrying`, `interrupted`, `completed`, `failed` or
+            `cancelled`.
+        questions: What the run waits to be told, by id, in the order in which it was asked.
         voided: Length of all text that was taken back, in UTF-16 code units.
         takeovers: How often the run changed its owner.
         chunks: How many chunks were applied.
@@ -76,6 +82,7 @@ class View:
         self.graph = ""
         self.messages: dict[str, Message] = {}
         self.nodes: dict[str, str] = {}
+        self.questions: dict[str, Question] = {}
         self.voided = 0
         self.takeovers = 0
         self.chunks = 0
@@ -105,7 +112,11 @@ class View:
             self.log, self.graph = event.log, event.graph
         elif isinstance(event, RunTakenOver):
             self.takeovers += 1
+        elif isinstance(event, RunResumed):
+            for name in event.answers:
+                self.questions.pop(name, None)
         elif isinstance(event, Terminal):
+            self.questions.clear()  # nobody will hear an answer any more
             self.ending = ending_of(event)
             self.error = event.error if isinstance(event, RunFailed) else None
         self.place = event.seq
@@ -127,16 +138,36 @@ class View:
         self.chunks += 1
 
     def _node(self, event: NodeEvent) -> None:
-        if isinstance(event, NodeStarted):
-            self.nodes[event.exec] = "started"
-        elif isinstance(event, NodeCompleted):
-            self.nodes[event.exec] = "completed"
-        elif isinstance(event, NodeFailed):
-            self.nodes[event.exec] = "failed"
-        elif isinstance(event, NodeRetrying):
-            self.nodes[event.exec] = "retrying"
-            for name in event.voids:
-                message = self.messages.get(name)
-                if message is not None:
-                    self.voided += message.length
-                    message.chunks, message.length = [], 0
+        where = _STATES.get(type(event))
+        if where is None:
+            return
+        self.nodes[event.exec] = where
+        if isinstance(event, NodeInterrupted):
+            self.questions.pop(event.question.id, None)  # asked again it is the latest
+            self.questions[event.question.id] = event.question
+        elif isinstance(event, NodeRetrying | NodeCancelled | NodeFailed):
+            self._void(event.voids)
+            if not isinstance(event, NodeRetrying):
+                self._forget(event.exec)
+
+    def _void(self, messages: tuple[str, ...]) -> None:
+        for name in messages:
+            message = self.messages.get(name)
+            if message is not None:
+                self.voided += message.length
+                message.chunks, message.length = [], 0
+
+    def _forget(self, exec_id: str) -> None:
+        """Drop what an execution asked that is gone."""
+        for name in [name for name, question in self.questions.items() if question.exec == exec_id]:
+            del self.questions[name]
+
+
+_STATES: dict[type[Event], str] = {
+    NodeStarted: "started",
+    NodeRetrying: "retrying",
+    NodeInterrupted: "interrupted",
+    NodeCompleted: "completed",
+    NodeFailed: "failed",
+    NodeCancelled: "cancelled",
+}

@@ -45,7 +45,7 @@ class Inlet(Generic[Value]):
             Busy: E3015, the buffer is full, and this thread would wait for itself to read it.
         """
         with self._changed:
-            if self._full() and _running_loop() is self._loop:
+            if self._full() and running_loop() is self._loop:
                 what = f"{self._limit} values wait to be read, as many as may, by the thread that pushes"
                 raise Busy("E3015", what, mend="Push fewer at a time, raise limit, or push from another thread.")
             self._changed.wait_for(lambda: not self._full())
@@ -96,7 +96,8 @@ class Inlet(Generic[Value]):
             self._loop.call_soon_threadsafe(_release, arrival)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Give the loop that runs in this thread, if one does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The asyncio shell of the machine: one task group per run, in which nodes run and their ends are signals.
+"""The asyncio shell of the machine: nodes run in lanes, and their ends are signals.
 
 A *lane* is a task that runs one node after another: whatever the end of a node triggers first goes on in the same lane,
 so a chain costs no task switch (2.9 µs per node in a lane, 14 with a task each); only parallel work gets lanes of its
@@ -11,39 +11,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from riverrun.base.clock import Clock
-from riverrun.base.errors import Fenced, RiverrunError
-from riverrun.events.kinds import RunStarted
-from riverrun.graph.machine import Machine
+from riverrun.base.errors import Fenced, Interrupted, NodeError
+from riverrun.events.kinds import ErrorInfo, RunStarted
+from riverrun.graph.machine import Machine, error_info
 from riverrun.graph.moves import RunState
-from riverrun.graph.step import AskRouters, CancelNode, RunNode
-from riverrun.runs.context import Context
-from riverrun.runs.perform import Execution, ask_routers, describe
+from riverrun.graph.node import START, Node
+from riverrun.graph.step import AskRouters, CancelNode, DropNode, Failure, JudgeNode, RunNode
+from riverrun.runs.attempts import next_delay, run_by_policy
+from riverrun.runs.cache import InMemoryCache
+from riverrun.runs.context import Context, RunFacts
+from riverrun.runs.lanes import Lanes, Place
+from riverrun.runs.perform import Execution, Outcome, ask_routers, describe
 from riverrun.runs.pool import Pool
+from riverrun.runs.voices import Voices
+from riverrun.runs.watchdog import watchdog
 from riverrun.runs.writer import Writer
 
-Work = RunNode | AskRouters
+Work = RunNode | AskRouters | JudgeNode
+_START = Node(name=START, function=lambda state: state, manner="sync")  # whose routers may ask for a context too
 _NOT_OF_THE_NODE = (Fenced, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
-class Driver:
-    """Run one run to its end.
+class Driver(Voices):
+    """Run one run until it ends or is parked; then it may be run again.
 
     Args:
         machine: Brought to where the log ends.
         writer: The pen of this run.
         pool: Threads for sync nodes.
         clock: The time.
-        tenant: Whose run it is.
-        strict: Refuse values that are not JSON.
+        facts: What nodes are told of the run.
+        cache: Where outcomes of nodes are kept.
+        stop_grace: Seconds that a node is given to end once it was told to; then it is abandoned.
         may_begin: Awaited before every node: returns once this worker's lease allows side effects.
 
     Attributes:
         machine: As given.
-        error: The exception that ended the run, as user code raised it.
+        monotonic: Gives the monotonic time in seconds.
     """
 
     def __init__(
@@ -53,27 +60,21 @@ class Driver:
         pool: Pool,
         clock: Clock,
         *,
-        tenant: str,
-        strict: bool,
+        facts: RunFacts,
+        cache: InMemoryCache,
+        stop_grace: float,
         may_begin: Callable[[], asyncio.Future[None] | None] = lambda: None,
     ) -> None:
-        self.machine = machine
-        self.error: BaseException | None = None
-        self._writer = writer
+        super().__init__(machine, writer, Lanes(pool, stop_grace, self._abandoned), clock.now_ms)
+        self.monotonic = clock.monotonic
         self._pool = pool
-        self._now = clock.now_ms
-        self._tenant = tenant
-        self._strict = strict
+        self._facts = facts
+        self._cache = cache
         self._may_begin = may_begin
-        self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._contexts: dict[str, Context] = {}
-        self._begun: set[str] = set()
-        self._cancelled: set[str] = set()
-        self._group: asyncio.TaskGroup | None = None
-        self._leaving = False  # whether lanes are cancelled because the run is left as it is
+        self._raised: dict[ErrorInfo, BaseException] = {}
 
     async def run(self, started: RunStarted) -> None:
-        """Run until the terminal event is in the log.
+        """Run until the terminal event is in the log, or `run.interrupted` and nothing that would go on.
 
         Args:
             started: The first event of the log.
@@ -84,213 +85,238 @@ class Driver:
             RiverrunError: The log could not be written in a way that can be mended by waiting.
         """
         timer: asyncio.TimerHandle | None = None
+        if started.timeout is not None:
+            left = started.timeout - (self._now() - started.ts - self.machine.parked_ms) / 1000
+            timer = asyncio.get_running_loop().call_later(max(left, 0.0), self.expire)
+        self._writer.reopen()
+        self._watch = watchdog.enter(asyncio.get_running_loop(), self.machine.run, self.blocked)
         try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                if started.timeout is not None:
-                    left = started.timeout - (self._now() - started.ts) / 1000
-                    timer = asyncio.get_running_loop().call_later(max(left, 0.0), self.expire)
-                self._go_on()
-                await self._write()
-        except BaseExceptionGroup as failed:
-            first = _first(failed)
-        else:
-            return
+            await self._lanes.run(self._writer.run, self._go_on)
         finally:
+            watchdog.leave(self._watch)
             if timer is not None:
                 timer.cancel()
             self._writer.release()
-            self._group = None
-        raise first  # out here: it keeps the cause that it has
 
-    async def _write(self) -> None:
-        try:
-            await self._writer.run()
-        except BaseException:
-            self._leaving = True  # before the group cancels the lanes
-            raise
+    def cause(self, error: ErrorInfo) -> BaseException | None:
+        """Give the exception that user code raised, of which readers were told this; None where nobody raised it."""
+        return self._raised.get(error)
 
     def stop(self, reason: str) -> None:
         """End the run because its user wants it to end. Does nothing once it is ending."""
-        if self.machine.state is RunState.RUNNING:
+        if self.machine.state in (RunState.RUNNING, RunState.PARKED):
             self.machine.stopped(reason, self._now())
             self._go_on()
 
     def expire(self) -> None:
-        """End the run because its time is over. Does nothing once it is ending."""
+        """End the run because its time is over. Does nothing once it is ending, or while it waits for answers."""
         if self.machine.state is RunState.RUNNING:
             self.machine.expired(self._now())
             self._go_on()
 
-    # The outlet of nodes
+    def resume(self, answers: Mapping[str, Any], control: int = 0) -> None:
+        """Answer questions of the run.
 
-    def chunk(self, exec_id: str, key: str | None, value: object) -> None:
-        """Take a chunk of a node."""
-        self.machine.yielded(exec_id, key, value, self._now())
-        self._push()
+        Args:
+            answers: By id of the question.
+            control: Which request brought them.
 
-    def update(self, exec_id: str, update: Mapping[str, Any]) -> None:
-        """Take an update that a generator yielded."""
-        self.machine.updated(exec_id, update)
-
-    @property
-    def full(self) -> bool:
-        """Whether producers must wait."""
-        return self._writer.full
-
-    async def room(self) -> None:
-        """Wait until producers may go on."""
-        await self._writer.room()
-
-    def _emit(self, exec_id: str, name: str, value: object) -> None:
-        # Late words of an orphaned thread, or of an attempt that is over, are refused here: they reach nobody.
-        if exec_id in self._contexts and exec_id not in self._cancelled:
-            self.machine.emitted(exec_id, name, value, self._now())
-            self._push()
-
-    def _push(self) -> None:
-        """Push, wherever we are, also in user code or a callback: what the log refuses breaks the run, not those."""
-        try:
-            self._writer.push()
-        except RiverrunError as error:
-            if self._group is not None and not self._leaving:
-                self._leaving = True
-                self._group.create_task(_raise(error))
+        Raises:
+            IllegalMove: E3012, it is ending or has ended.
+            InputError: E2015, an answer is to a question that nobody asks.
+        """
+        self.machine.resumed(answers, self._now(), control)
+        self._go_on()
 
     # Lanes
 
-    def _open_lane(self, work: Work) -> None:
-        if self._group is not None:
-            self._lanes[work.exec_id] = self._group.create_task(self._lane(work))
-
-    async def _lane(self, work: Work) -> None:
-        task = asyncio.current_task()
-        following: Work | None = work
-        while following is not None and task is not None:
-            work, exec_id = following, following.exec_id
-            self._lanes[exec_id] = task
-            self._begun.add(exec_id)
-            try:
-                if exec_id in self._cancelled:  # told to end before it began
-                    self.machine.cancelled(exec_id, self._now())
-                elif isinstance(work, RunNode):
-                    await self._run_node(work)
-                else:
-                    await self._ask(work)
-            except asyncio.CancelledError as error:
-                if exec_id in self._cancelled:
-                    self.machine.cancelled(exec_id, self._now())
-                elif self._leaving:
-                    raise  # the worker shuts down, or the log is lost: that is no end of the node
-                else:  # nobody cancelled this task: the node's own code let one out
-                    self._failed(exec_id, exec_id.rpartition(":")[0], error)
-            finally:
-                # What cancelled one node says nothing to the next; a task group inside a node leaves such marks too.
-                while task.cancelling() and not self._leaving:
-                    task.uncancel()
-                self._cancelled.discard(exec_id)
-                self._lanes.pop(exec_id, None)
-                self._begun.discard(exec_id)
-                self._contexts.pop(exec_id, None)
+    def _go_on(self) -> None:
+        if self._lanes.open:  # else not begun: `run` will find the orders
             following = self._next()
             self._push()
-            if self._leaving:  # and the node did not care: its work counts, nothing follows
-                raise asyncio.CancelledError
-
-    async def _run_node(self, order: RunNode) -> None:
-        exec_id, node = order.exec_id, order.node
-        gate = self._may_begin()
-        if gate is not None:
-            await gate
-        context = self._contexts[exec_id] = self._context(order)
-        execution = Execution(node, exec_id, self.machine.plan.schema, self, self._pool, strict=self._strict)
-        try:
-            outcome = await execution.run(order.state, context)
-            goto = self.machine.plan.check_goto(node.name, outcome.goto)
-        except _NOT_OF_THE_NODE:
-            raise
-        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
-            self._failed(exec_id, node.name, error)
-        else:
-            self.machine.returned(exec_id, outcome.update, outcome.streamed, goto, self._now())
-
-    async def _ask(self, order: AskRouters) -> None:
-        plan = self.machine.plan
-        try:
-            targets = await ask_routers(order.routers, order.state, plan.nodes)
-        except _NOT_OF_THE_NODE:
-            raise
-        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
-            self._failed(order.exec_id, order.routers[0].source, error)
-        else:
-            self.machine.routed(order.exec_id, tuple(targets), self._now())
-
-    def _failed(self, exec_id: str, node: str, error: BaseException) -> None:
-        if exec_id not in self._cancelled and self.error is None:
-            self.error = error
-        self.machine.failed(exec_id, describe(error, node), self._now())
-
-    def _go_on(self) -> None:
-        if self._group is None:
-            return  # not begun: `run` will find the orders
-        following = self._next()
-        self._push()
-        if following is not None:
-            self._open_lane(following)
+            if following is not None:
+                self._lanes.start(following.exec_id, self._lane(following))
 
     def _next(self) -> Work | None:
         """Carry out what the machine ordered; give the first piece of work to the lane that asks."""
         orders, self.machine.commands = self.machine.commands, []
         mine: Work | None = None
         for order in orders:
-            if isinstance(order, CancelNode):
-                self._cancel(order.exec_id)
+            if isinstance(order, CancelNode | DropNode):
+                context = self._contexts.get(order.exec_id)
+                if context is not None:
+                    context.tell_stopping()
+                self._lanes.cancel(order.exec_id, heard=isinstance(order, CancelNode))
             elif mine is None:
                 mine = order
             else:
-                self._open_lane(order)
+                self._lanes.start(order.exec_id, self._lane(order))
         return mine
 
-    def _cancel(self, exec_id: str) -> None:
-        self._cancelled.add(exec_id)
-        context = self._contexts.get(exec_id)
-        if context is not None:
-            context.tell_stopping()
-        lane = self._lanes.get(exec_id)
-        # A lane that has not begun yet would never report a cancellation; it looks at `_cancelled` when it begins.
-        if lane is not None and exec_id in self._begun:
-            lane.cancel()
+    async def _lane(self, work: Work) -> None:
+        task, lanes = asyncio.current_task(), self._lanes
+        following: Work | None = work
+        while following is not None:
+            exec_id = following.exec_id
+            place = lanes.enter(exec_id, task)
+            try:
+                await self._do(following, place)
+            finally:
+                self._contexts.pop(exec_id, None)
+                lanes.leave(exec_id, place)
+            if place.abandoned:
+                return
+            following = self._next()
+            self._push()
+            if lanes.leaving:  # and the node did not care: its work counts, nothing follows
+                raise asyncio.CancelledError
 
-    def _context(self, order: RunNode) -> Context:
-        exec_id = order.exec_id
-        return Context(
-            run=self.machine.run,
-            tenant=self._tenant,
-            node=order.node.name,
-            exec_id=exec_id,
-            attempt=order.attempt,
-            remaining_steps=self.machine.remaining,
-            emit=partial(self._emit, exec_id),
-            strict=self._strict,
+    async def _do(self, work: Work, place: Place) -> None:
+        try:
+            if place.told:  # to end before it began
+                raise asyncio.CancelledError
+            if isinstance(work, RunNode):
+                await self._run_node(work)
+            elif isinstance(work, AskRouters):
+                await self._ask(work)
+            else:
+                await self._judge(work)
+        except asyncio.CancelledError as error:
+            if place.told:
+                if place.heard and not place.abandoned:
+                    self.machine.cancelled(work.exec_id, self._now())
+            elif self._lanes.leaving:
+                raise  # the worker shuts down, or the log is lost: that is no end of the node
+            else:  # nobody cancelled this task: the node's own code let one out
+                self._failed(work.exec_id, self._name_of(work), error)
+
+    def _abandoned(self, exec_id: str) -> None:
+        """Go on without a node that was told to end and did not; it is counted, and never heard again."""
+        step = self.machine.steps.get(exec_id)
+        self._contexts.pop(exec_id, None)
+        if step is not None and step.node is not None:
+            what = f"node {step.name!r} went on after it was told to end, and was abandoned"
+            self.machine.failed(exec_id, error_info(NodeError("E3021", what, where=step.node.where)), self._now())
+        self._go_on()
+
+    async def _run_node(self, order: RunNode) -> None:
+        exec_id, node = order.exec_id, order.node
+        while (gate := self._may_begin()) is not None:  # again: the lease may be over once more by now
+            await gate
+        try:
+            if node.plain:
+                outcome = await self._execution(order).run(order.state, self._context(order))
+            else:
+                outcome = await run_by_policy(self, order, self._cache)
+            if outcome.goto or outcome.leaves:
+                self.machine.check_goto(exec_id, outcome.goto, leaves=outcome.leaves)
+        except Interrupted as asked:
+            self._asked(exec_id, asked)
+        except _NOT_OF_THE_NODE:
+            raise
+        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
+            self._failed(exec_id, node.name, error)
+        else:
+            self._returned(exec_id, outcome)
+
+    def _returned(self, exec_id: str, outcome: Outcome) -> None:
+        self._tell_blocked()
+        if self._lanes.is_heard(exec_id):
+            self.machine.returned(
+                exec_id,
+                outcome.update,
+                outcome.streamed,
+                outcome.goto,
+                self._now(),
+                leaves=outcome.leaves,
+                cached=outcome.cached,
+            )
+
+    def _asked(self, exec_id: str, asked: Interrupted) -> None:
+        self._tell_blocked()
+        if self._lanes.is_leaving(exec_id):  # told to end: nobody will answer
+            raise asyncio.CancelledError
+        self.machine.asked(exec_id, asked.place, asked.value, self._now(), schema=asked.schema, problem=asked.problem)
+
+    def _failed(self, exec_id: str, node: str, error: BaseException) -> None:
+        self._tell_blocked()
+        if not self._lanes.is_heard(exec_id):
+            return
+        info = describe(error, node)
+        self._raised[info] = error
+        self.machine.failed(exec_id, info, self._now())
+
+    async def _ask(self, order: AskRouters) -> None:
+        step = self.machine.steps[order.exec_id]
+        plan, node = step.course.plan, step.node or _START
+        asks = RunNode(order.exec_id, node, order.state, step.attempt)
+        try:
+            targets = await ask_routers(order.routers, order.state, plan.nodes, lambda: self._context(asks))
+        except Interrupted as asked:
+            error = TypeError(f"a router cannot interrupt a run: {asked.value!r}")
+            self._failed(order.exec_id, order.routers[0].source, error)
+        except _NOT_OF_THE_NODE:
+            raise
+        except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
+            self._failed(order.exec_id, order.routers[0].source, error)
+        else:
+            if self._lanes.is_heard(order.exec_id):
+                self.machine.routed(order.exec_id, tuple(targets), self._now())
+
+    async def _judge(self, order: JudgeNode) -> None:
+        """Decide by the policies of a sub graph's node what its failure means."""
+        error = self.cause(order.error) or NodeError(order.error.code, order.error.message, where=order.error.where)
+        delay = next_delay(order.node, error, order.failed + 1, spoke=False)
+        run = RunNode(order.exec_id, order.node, order.state, self.machine.steps[order.exec_id].attempt)
+        if delay is not None:
+            await asyncio.sleep(delay)
+            self.machine.retried(order.exec_id, "failed", self._now(), error=order.error)
+        elif order.node.handler is not None:
+            try:
+                outcome = await self.handle(self.again(run, "handled", error, 0.0), error)
+            except _NOT_OF_THE_NODE:
+                raise
+            except BaseException as failure:  # noqa: BLE001  # user code: whatever it raises is the node's failure
+                self._failed(order.exec_id, order.node.name, failure)
+            else:
+                self._returned(order.exec_id, outcome)
+        else:
+            self.machine.failed(order.exec_id, order.error, self._now())
+
+    # What attempts need (`riverrun.runs.attempts.Host`)
+
+    async def once(self, order: RunNode) -> Outcome:
+        """Run one attempt."""
+        return await self._execution(order).run(order.state, self._context(order))
+
+    async def handle(self, order: RunNode, error: BaseException) -> Outcome:
+        """Run the error handler in place of the node."""
+        return await self._execution(order).handle(order.state, self._context(order), Failure(order.node.name, error))
+
+    def again(self, order: RunNode, reason: str, error: BaseException, delay: float) -> RunNode:
+        """Void what was put out, and give the order for the next attempt."""
+        info = describe(error, order.node.name)
+        self.machine.retried(order.exec_id, reason, self._now(), error=info, delay=delay)
+        self._push()
+        return self.machine.steps[order.exec_id].order()
+
+    def _execution(self, order: RunNode) -> Execution:
+        course = self.machine.steps[order.exec_id].course
+        leaving = None if course.owner is None else course.owner.course.plan.schema
+        return Execution(
+            order.node,
+            order.exec_id,
+            course.plan.schema,
+            self,
+            self._pool,
+            strict=self._facts.strict,
+            leaving=leaving,
         )
 
+    def _context(self, order: RunNode) -> Context:
+        made = Context(self._facts, order, self, remaining_steps=self.machine.remaining)
+        self._contexts[order.exec_id] = made
+        return made
 
-async def _raise(error: RiverrunError) -> None:
-    raise error
-
-
-def _first(failed: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Give the one exception that matters of a group: losing the run outweighs what followed from it."""
-    found: list[BaseException] = []
-    todo: list[BaseException] = [failed]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, BaseExceptionGroup):
-            todo.extend(one.exceptions)
-        else:
-            found.append(one)
-    for kind in (Fenced, RiverrunError, Exception):
-        for one in found:
-            if isinstance(one, kind):
-                return one
-    return RuntimeError(f"{type(found[0]).__name__} in the worker")
+    def _name_of(self, work: Work) -> str:
+        return work.routers[0].source if isinstance(work, AskRouters) else work.node.name

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from riverrun.base.clock import Clock
 from riverrun.base.errors import RiverrunError
-from riverrun.events.kinds import ErrorInfo, Event, RunFailed, RunLost, RunStarted
+from riverrun.events.kinds import ErrorInfo, Event, NodeStarted, RunFailed, RunLost, RunStarted, RunTakenOver
 from riverrun.graph.machine import Machine, error_info
 from riverrun.graph.plan import Plan
 from riverrun.graph.replay import replay
-from riverrun.log.store import LogStore, RunKey, RunRow
+from riverrun.graph.step import caller_of
+from riverrun.log.store import LogStore, RunRow
+from riverrun.log.view import View
+from riverrun.runs.cache import InMemoryCache
+from riverrun.runs.context import RunFacts
 from riverrun.runs.driver import Driver
+from riverrun.runs.history import History, read_log
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
 from riverrun.runs.writer import Writer
-
-_PAGE = 10_000
 
 
 class Means(Struct, frozen=True, kw_only=True):
@@ -29,34 +34,12 @@ class Means(Struct, frozen=True, kw_only=True):
     clock: Clock
     pool: Pool
     settings: RunSettings
+    history: History
+    cache: InMemoryCache = field(default_factory=InMemoryCache)
+    memory: Any = None  # what graphs were compiled with as their store
 
 
-async def read_log(store: LogStore, key: RunKey, upto: int) -> list[Event]:
-    """Read a log up to a seq.
-
-    Args:
-        store: Where it lives.
-        key: Which run.
-        upto: The last seq to read.
-
-    Returns:
-        The events, from the first.
-
-    Raises:
-        NotFound: E2005.
-        CursorError: E4007, its beginning was removed.
-        StoreError: E4002, the store cannot be read.
-    """
-    events: list[Event] = []
-    while len(events) < upto:
-        page = await store.read(key, len(events), min(_PAGE, upto - len(events)))
-        if not page.records:
-            break
-        events.extend(record.event for record in page.records)
-    return events
-
-
-async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunStarted]:
+async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunStarted, bool]:
     """Bring a machine to where the log of a run ends.
 
     Args:
@@ -65,7 +48,7 @@ async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunSta
         row: The run, as claimed.
 
     Returns:
-        The machine, and the first event of the log.
+        The machine, the first event of the log, and whether the run was taken from an owner that had not given it up.
 
     Raises:
         NodeError: E3009, the log was not written by this graph.
@@ -76,13 +59,15 @@ async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunSta
     started = events[0]
     if not isinstance(started, RunStarted):
         raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
-    return replay(plan, row.key.run, events), started
+    base = await means.history.base(plan, row.key.tenant, started)
+    return replay(plan, row.key.run, events, base=base), started, isinstance(events[-1], RunTakenOver)
 
 
 def make_driver(
     means: Means,
     row: RunRow,
     machine: Machine,
+    started: RunStarted,
     *,
     paced: bool = False,
     may_begin: Callable[[], asyncio.Future[None] | None] = lambda: None,
@@ -93,6 +78,7 @@ def make_driver(
         means: What the run uses.
         row: The run, as claimed.
         machine: Brought to where its log ends.
+        started: The first event of its log.
         paced: A sole reader sets the pace (in process).
         may_begin: As in `Driver`.
 
@@ -115,11 +101,31 @@ def make_driver(
         writer,
         means.pool,
         means.clock,
-        tenant=row.key.tenant,
-        strict=settings.strict,
+        facts=_facts(means, row, machine.plan, started),
+        cache=means.cache,
+        stop_grace=settings.stop_grace,
         may_begin=may_begin,
     )
     return driver, writer
+
+
+def _facts(means: Means, row: RunRow, plan: Plan, started: RunStarted) -> RunFacts:
+    config = dict(started.config or {})
+    configurable = dict(config.get("configurable") or {})
+    if started.thread is not None:
+        configurable["thread_id"] = started.thread
+    context = started.context
+    if isinstance(context, dict) and plan.context_schema not in (None, dict):
+        context = msgspec.convert(context, plan.context_schema)
+    return RunFacts(
+        run=row.key.run,
+        tenant=row.key.tenant,
+        thread=started.thread,
+        context=context,
+        config={"recursion_limit": started.limit, **config, "configurable": configurable},
+        store=means.memory,
+        strict=means.settings.strict,
+    )
 
 
 async def bury(means: Means, row: RunRow, error: Exception) -> None:
@@ -137,11 +143,23 @@ async def bury(means: Means, row: RunRow, error: Exception) -> None:
     if page.status == "ended":
         return
     now, seq, run = means.clock.now_ms(), page.head + 1, row.key.run
+    end = _end_of(await read_log(means.store, row.key, page.head))
     if isinstance(error, RiverrunError) and error.code == "E3014":
-        last: Event = RunLost(seq=seq, ts=now, run=run, reason=error.message)
+        last: Event = RunLost(seq=seq, ts=now, run=run, **end, reason=error.message)
     elif isinstance(error, RiverrunError):
-        last = RunFailed(seq=seq, ts=now, run=run, error=error_info(error))
+        last = RunFailed(seq=seq, ts=now, run=run, **end, error=error_info(error))
     else:
         what = f"{type(error).__name__} in the worker; its log says more"
-        last = RunFailed(seq=seq, ts=now, run=run, error=ErrorInfo(code="E6007", message=what))
+        last = RunFailed(seq=seq, ts=now, run=run, **end, error=ErrorInfo(code="E6007", message=what))
     await means.store.append(row.key, row.epoch, page.head, [last], means.settings.lease_seconds)
+
+
+def _end_of(events: list[Event]) -> dict[str, Any]:
+    """Give what every terminal event says of a run: how many executions it made, and which messages were cut short."""
+    view = View()
+    for event in events:
+        view.apply(event)
+    steps = sum(isinstance(event, NodeStarted) and caller_of(event) is None for event in events)
+    under_way = {exec_id for exec_id, state in view.nodes.items() if state not in ("completed", "failed", "cancelled")}
+    partial = [message.id for message in view.messages.values() if message.chunks and message.exec in under_way]
+    return {"steps": steps, "partial": tuple(partial)}

@@ -14,7 +14,8 @@ from functools import partial
 
 from riverrun.base.clock import Clock
 from riverrun.base.errors import RiverrunError
-from riverrun.log.store import Control, Held, LogStore, RunKey
+from riverrun.log.store import Control, Held, LogStore, Renewal, RunKey
+from riverrun.runs.points import reach
 
 _log = logging.getLogger("riverrun.runs")
 
@@ -144,6 +145,8 @@ class LeaseKeeper:
         if not held:
             return
         deadline = self._deadline(lease_seconds)  # before the call
+        if reach:
+            reach("renew.before")
         try:
             renewal = self._store.renew(self._worker, held, lease_seconds)
         except RiverrunError as error:
@@ -153,6 +156,12 @@ class LeaseKeeper:
             # Whatever it is, without this thread every run of this worker would stand still and then be taken.
             _log.exception("leases could not be renewed")
             return
+        if reach:
+            reach("renew.after")
+        self._take(held, deadline, renewal)
+
+    def _take(self, held: list[Held], deadline: float, renewal: Renewal) -> None:
+        """Tell the runs what a renewal brought."""
         for key, epoch, _ in held:
             lease = self._leases.get(key)
             if lease is None or lease.epoch != epoch:

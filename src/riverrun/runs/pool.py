@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -33,19 +34,20 @@ class Pool:
         self._size = size
         self._executor: ThreadPoolExecutor | None = None
         self.abandoned = 0  # how many calls ever went on although nobody waited for them any more
-        self._orphans: set[Future[Any]] = set()
+        self._orphans: set[Future[Any] | asyncio.Task[Any]] = set()
 
     @property
     def orphans(self) -> int:
         """How many calls go on although nobody waits for them any more."""
         return len(self._orphans)
 
-    async def run(self, function: Callable[..., Result], *args: object) -> Result:
+    async def run(self, function: Callable[..., Result], *args: object, **named: object) -> Result:
         """Call a sync function in a thread, with the context variables of the caller.
 
         Args:
             function: What to call.
             *args: Its arguments.
+            **named: Its arguments by name.
 
         Returns:
             What it returns.
@@ -53,7 +55,7 @@ class Pool:
         Raises:
             BaseException: What it raises.
         """
-        return (await self._outcome(function, *args)).give()
+        return (await self._outcome(partial(function, **named) if named else function, *args)).give()
 
     async def _outcome(self, function: Callable[..., Result], *args: object) -> _Outcome[Result]:
         if self._executor is None:
@@ -68,6 +70,12 @@ class Pool:
                 self._orphans.add(future)
                 future.add_done_callback(self._orphans.discard)
             raise
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """Count a task that does not end although it was told to, until it does."""
+        self.abandoned += 1
+        self._orphans.add(task)
+        task.add_done_callback(self._orphans.discard)
 
     async def pull(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         """Pull a sync iterator in a thread and give its values here, in order and with a bounded buffer between.

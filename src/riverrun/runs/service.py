@@ -1,99 +1,39 @@
 """Runs on a store: start, stop, look at them, and take over what other workers left unfinished.
 
 This is what a server calls; control flows back to runs through here only. It is given a store and cannot name one, and
-knows no HTTP. One of the four places with a broad `except`: whatever breaks a run becomes its terminal event.
+knows no HTTP. Who drives the runs is `riverrun.runs.owner`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
-from riverrun.base.clock import Clock, SystemClock
-from riverrun.base.errors import CursorError, Fenced, NotFound, RiverrunError, StoreError
-from riverrun.base.ids import new_log_id, new_run_id, new_worker_id
-from riverrun.events.ending import Ending
-from riverrun.events.kinds import RunStarted
+from msgspec.structs import replace
+
+from riverrun.base.errors import CursorError, InputError, NotFound
+from riverrun.base.ids import new_log_id, new_run_id
+from riverrun.events.kinds import Base, Json, RunStarted
+from riverrun.graph.fork import fork
 from riverrun.graph.machine import Machine
-from riverrun.graph.moves import RunState
 from riverrun.graph.plan import Plan
+from riverrun.graph.questions import check_answers, match_answers
 from riverrun.graph.replay import replay
-from riverrun.log.store import Control, Created, LogStore, RunFilter, RunKey, RunRow
+from riverrun.log.store import Created, RunFilter, RunKey, RunRow
 from riverrun.runs.admit import admit
-from riverrun.runs.driver import Driver
-from riverrun.runs.launch import Means, bury, make_driver, read_log, recall
-from riverrun.runs.lease import LeaseKeeper
-from riverrun.runs.pool import Pool
-from riverrun.runs.settings import RunSettings
+from riverrun.runs.history import read_log
+from riverrun.runs.owner import Owner
 
 _log = logging.getLogger("riverrun.runs")
 
+WhenBusy = Literal["reject", "enqueue", "stop"]
 
-class RunService:
-    """Start, stop and look at runs; drive those that this worker owns.
 
-    Args:
-        store: Where logs live; closed by whoever made it.
-        graphs: Plans by the name they are served under.
-        clock: The time.
-        settings: Limits and intervals.
+class RunService(Owner):
+    """Start, stop and look at runs; drive those that this worker owns. Made with what an `Owner` is made with."""
 
-    Attributes:
-        store: As given.
-        graphs: As given.
-        settings: As given.
-        worker: Id of this worker; never used twice.
-    """
-
-    def __init__(
-        self,
-        store: LogStore,
-        graphs: Mapping[str, Plan],
-        *,
-        clock: Clock | None = None,
-        settings: RunSettings | None = None,
-    ) -> None:
-        self.store = store
-        self.graphs = dict(graphs)
-        self.settings = settings or RunSettings()
-        self.worker = new_worker_id()
-        self._clock = clock or SystemClock()
-        self._pool = Pool(self.settings.pool_size)
-        self._means = Means(store=store, clock=self._clock, pool=self._pool, settings=self.settings)
-        self._leases = LeaseKeeper(store, self.worker, self._clock, self.settings.lease_seconds)
-        self._tasks: dict[RunKey, asyncio.Task[None]] = {}
-        self._drivers: dict[RunKey, Driver] = {}
-        self._waiting: set[RunKey] = set()
-        self._starting = 0
-        self._closing = False
-        self._looker: asyncio.Task[None] | None = None
-        self._look = asyncio.Event()
-        self._counts = {"started": 0, "taken_over": 0, "ended": 0, "lost": 0, "broken": 0}
-
-    async def open(self) -> None:
-        """Begin to own runs: renew leases, take queued and orphaned runs. Idempotent."""
-        if self._looker is None:
-            self._closing = False
-            self._leases.open()
-            self._looker = asyncio.create_task(self._look_for_runs(), name="riverrun-worker")
-
-    async def close(self) -> None:
-        """Cease to own runs. They stay as they are in the log, and the next worker goes on with them. Idempotent."""
-        self._closing = True
-        looker, self._looker = self._looker, None
-        tasks = [*self._tasks.values(), *([looker] if looker is not None else [])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        await self._leases.close()
-        self._pool.close()
-
-    async def start(
+    async def start(  # noqa: PLR0913  # what may be said about a run
         self,
         tenant: str,
         graph: str,
@@ -102,6 +42,9 @@ class RunService:
         thread: str | None = None,
         limit: int | None = None,
         timeout: float | None = None,  # of the run, not of this call
+        context: Json = None,
+        config: Json = None,
+        when_busy: WhenBusy = "reject",
         idem_key: str | None = None,
     ) -> Created:
         """Start a run; answers before any node of it runs.
@@ -110,9 +53,13 @@ class RunService:
             tenant: Whose run it is.
             graph: Name of the graph.
             input: A mapping of keys of its state.
-            thread: The conversation it belongs to.
+            thread: The conversation it belongs to: the run begins with the state that the run before left.
             limit: Executions of nodes that it may make; None: `recursion_limit` of the settings.
             timeout: Seconds it may take; None: no limit.
+            context: What its nodes may read of it.
+            config: What its nodes see as config.
+            when_busy: What to do when the thread has a run that has not ended: `reject` this one, `enqueue` it behind,
+                or `stop` that one first.
             idem_key: The same key gives the run that the first call made.
 
         Returns:
@@ -121,27 +68,34 @@ class RunService:
         Raises:
             NotFound: E2004, no such graph.
             InputError: E2010, the input does not fit; E2013, the key was used for another request.
-            Busy: E3010, too many runs.
+            Busy: E3010, too many runs; E3018, the thread is busy.
             StoreError: E4002, the store cannot be written.
         """
         plan = self.graphs.get(graph)
         if plan is None:
             raise NotFound("E2004", f"there is no graph {graph!r}; there are: {', '.join(self.graphs) or 'none'}")
-        now_ms = self._clock.now_ms()
+        now_ms, given = self._clock.now_ms(), plan.schema.check_input(input)
+        before = None if thread is None else await self._run_before(tenant, thread, when_busy)
+        base = None if before is None else Base(before.key.run)
         started = RunStarted(
             seq=1,
             ts=now_ms,
             run=new_run_id(now_ms),
             graph=graph,
-            input=plan.schema.check_input(input),
+            input=given,
             log=new_log_id(),
             limit=limit or self.settings.recursion_limit,
             timeout=timeout,
             thread=thread,
+            base=base,
+            context=context,
+            config=config,
         )
-        # Before anything is stored: what the machine refuses was never acknowledged.
-        machine = replay(plan, started.run, [started])
-        at_once = admit(len(self._tasks) + self._starting, len(self._waiting), self.settings)
+        behind = before is not None and before.status != "ended"
+        machine: Machine | None = None
+        if not behind:  # else what that run will leave is not known yet; it has made all starting values
+            machine, started = await self._first_machine(plan, tenant, started, given)
+        at_once = not behind and admit(len(self._tasks) + self._starting, len(self._waiting), self.settings)
         deadline = self._leases.new_deadline()
         self._starting += at_once
         try:
@@ -151,17 +105,108 @@ class RunService:
                 idem_key=idem_key,
                 worker=self.worker if at_once else None,
                 lease_seconds=self.settings.lease_seconds,
+                one_per_thread=thread is not None and when_busy == "reject",
             )
         finally:
             self._starting -= at_once
+        self._take_in(created, deadline, machine, started, at_once=at_once)
+        return created
+
+    async def _run_before(self, tenant: str, thread: str, when_busy: WhenBusy) -> RunRow | None:
+        """Give the run of a thread that the next one goes on from; tell it to end, if that is wanted."""
+        rows = await self.store.list(tenant, RunFilter(thread=thread, limit=1))
+        before = rows[0] if rows else None
+        if before is not None and before.status != "ended" and when_busy == "stop":
+            with suppress(InputError):  # it has just ended
+                await self.stop(before.key, "another run of its thread takes its place")
+        return before
+
+    async def _first_machine(
+        self, plan: Plan, tenant: str, started: RunStarted, given: dict[str, Any]
+    ) -> tuple[Machine, RunStarted]:
+        """Make the machine of a new run, before anything is stored: what it refuses was never acknowledged."""
+        state = await self._history.base(plan, tenant, started)
+        started = replace(started, defaults=plan.schema.starting_values(given, state or {}))
+        return replay(plan, started.run, [started], base=state), started
+
+    def _take_in(
+        self, created: Created, deadline: float, machine: Machine | None, started: RunStarted, *, at_once: bool
+    ) -> None:
+        if not created.fresh:
+            return
+        self._counts["started"] += 1
+        if at_once:
+            self._drive(created.row, deadline, machine, started)
+        else:
+            self._waiting.add(created.row.key)
+            if len(self._tasks) + self._starting < self.settings.max_running:
+                self._look.set()  # a place became free while the store was written
+
+    async def resume(self, key: RunKey, answers: object, idem_key: str | None = None) -> RunRow:
+        """Answer questions of a run, whichever worker owns it.
+
+        Args:
+            key: Which run.
+            answers: By id of the question, in parts if need be; or the one answer where one question is open.
+            idem_key: The same key answers once.
+
+        Returns:
+            The run as it is now; it goes on soon.
+
+        Raises:
+            NotFound: E2005, no such run; E3014, its graph is not served here.
+            InputError: E2009, it has ended; E2015, an answer is to a question that nobody asks.
+            StoreError: E4002, the store cannot be written.
+        """
+        row = await self.row(key)
+        if row.status == "ended":
+            raise InputError("E2009", f"run {key.run} has ended; nothing can be asked of it any more")
+        questions = (await self._history.at(self._plan_of(row), key)).questions
+        matched = match_answers(questions, answers)
+        check_answers(questions, matched)
+        await self.store.control(key, "resume", {"answers": matched}, idem_key)
+        self._leases.look_now()
+        self._look.set()
+        return await self.row(key)
+
+    async def fork(
+        self,
+        key: RunKey,
+        *,
+        at: int | None = None,
+        limit: int | None = None,
+        thread: str | None = None,
+        idem_key: str | None = None,
+    ) -> Created:
+        """Begin a run with a copy of another's log, and go on from there; what failed or was unfinished begins anew.
+
+        Args:
+            key: The other run.
+            at: The last seq to copy; None: as far as the run can be gone on with.
+            limit: Executions of nodes that the fork may make, counted from the beginning; None: as before.
+            thread: The conversation it belongs to; None: none.
+            idem_key: The same key gives the fork that the first call made.
+
+        Returns:
+            The new run.
+
+        Raises:
+            NotFound: E2005, no such run; E3014, its graph is not served here.
+            InputError: E2016, the log has no event `at`.
+            StoreError: E4002, the store cannot be read or written.
+        """
+        row = await self.row(key)
+        plan, events = self._plan_of(row), await read_log(self.store, key)
+        first, now_ms = events[0], self._clock.now_ms()
+        if not isinstance(first, RunStarted):
+            raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
+        started = replace(first, run=new_run_id(now_ms), log=new_log_id(), ts=now_ms, thread=thread)
+        prefix = fork(plan, events, started, at=at, limit=limit)
+        created = await self.store.create(key.tenant, started, prefix=prefix[1:], idem_key=idem_key)
         if created.fresh:
             self._counts["started"] += 1
-            if at_once:
-                self._drive(created.row, deadline, machine, started)
-            else:
-                self._waiting.add(created.row.key)
-                if len(self._tasks) + self._starting < self.settings.max_running:
-                    self._look.set()  # a place became free while the store was written
+            self._waiting.add(created.row.key)
+            self._look.set()
         return created
 
     async def stop(self, key: RunKey, reason: str = "") -> RunRow:
@@ -220,116 +265,14 @@ class RunService:
             StoreError: E4002, the store cannot be read.
         """
         row = await self.row(key)
-        plan = self.graphs.get(row.graph)
-        if plan is None:
-            raise NotFound("E3014", f"the run is of graph {row.graph!r}, which is not served here")
+        plan = self._plan_of(row)
         upto = row.head if at is None else at
         if not 1 <= upto <= row.head:
             raise CursorError("E2006", f"the log goes from 1 to {row.head}, there is no {upto}")
-        # When a run was stopped stands in no event but the last.
-        cut_off = row.ending in (Ending.STOPPED.value, Ending.TIMED_OUT.value)
-        events = await read_log(self.store, key, row.head if cut_off else upto)
-        return replay(plan, key.run, events, upto).values()
+        return (await self._history.at(plan, key, upto)).values()
 
-    def statistics(self) -> dict[str, int]:
-        """Tell how many runs there are here now, and what became of the others since the start."""
-        return {
-            "running": len(self._tasks),
-            "waiting": len(self._waiting),
-            "orphaned_calls": self._pool.orphans,
-            **self._counts,
-        }
-
-    # Owning runs
-
-    async def _look_for_runs(self) -> None:
-        while True:
-            self._look.clear()  # before the look: a place that becomes free meanwhile is worth another one
-            try:
-                await self._claim()
-            except StoreError as error:
-                _log.warning("could not look for runs: %s", error)
-            except Exception:  # noqa: BLE001  # a task that dies is seen by nobody
-                _log.exception("could not look for runs")  # and look again: others would wait for ever
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), self.settings.poll_interval)
-
-    async def _claim(self) -> None:
-        free = self.settings.max_running - len(self._tasks) - self._starting
-        if free <= 0:
-            return
-        deadline = self._leases.new_deadline()
-        rows = await self.store.claim(
-            self.worker, graphs=frozenset(self.graphs), limit=free, lease_seconds=self.settings.lease_seconds
-        )
-        if len(rows) < free:
-            self._waiting.clear()  # nothing is queued any more, whoever took it
-        for row in rows:
-            self._waiting.discard(row.key)
-            if row.epoch > 1:
-                self._counts["taken_over"] += 1
-                _log.info("run %s taken over at event %d, epoch %d", row.key.run, row.head, row.epoch)
-            self._drive(row, deadline)
-
-    def _drive(
-        self, row: RunRow, deadline: float, machine: Machine | None = None, started: RunStarted | None = None
-    ) -> None:
-        before = self._tasks.get(row.key)
-        if before is not None:  # our own lease had ended, and we were the next to come by
-            before.cancel()
-        task = asyncio.create_task(self._run(row, deadline, machine, started), name=f"riverrun-run-{row.key.run}")
-        self._tasks[row.key] = task
-        task.add_done_callback(lambda done: self._done(row, done))
-
-    def _done(self, row: RunRow, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(row.key) is task:
-            del self._tasks[row.key]
-            self._drivers.pop(row.key, None)
-        if not self._closing:  # then the leases are about to be given back, which they can only be while they are held
-            self._leases.drop(row.key, row.epoch)
-        if self._waiting:
-            self._look.set()
-
-    async def _run(self, row: RunRow, deadline: float, machine: Machine | None, started: RunStarted | None) -> None:
-        task = asyncio.current_task()
-        early: deque[Control] = deque()  # what is asked while the log is still being read
-        gate = self._leases.hold(
-            row.key,
-            row.epoch,
-            deadline,
-            lost=lambda: self._lost(task),
-            asked=lambda control: self._asked(row.key, control, early),
-        )
-        try:
-            if machine is None or started is None:
-                self._leases.look_now()  # a stop that was asked for while nobody owned the run must not wait
-                machine, started = await recall(self._means, self.graphs[row.graph], row)
-            driver, _ = make_driver(self._means, row, machine, may_begin=gate)
-            self._drivers[row.key] = driver
-            while early:
-                self._asked(row.key, early.popleft(), early)
-            if machine.state is RunState.ENDED and not machine.events:
-                return
-            await driver.run(started)
-            self._counts["ended"] += 1
-        except Fenced:
-            self._counts["lost"] += 1
-            _log.warning("run %s was taken by another worker", row.key.run)
-        except Exception as error:  # noqa: BLE001  # whatever breaks a run becomes its terminal event
-            self._counts["broken"] += 1
-            if not isinstance(error, RiverrunError):
-                _log.exception("run %s broke", row.key.run)
-            with suppress(RiverrunError):
-                await bury(self._means, row, error)
-
-    def _lost(self, task: asyncio.Task[None] | None) -> None:
-        self._counts["lost"] += 1
-        if task is not None:
-            task.cancel()
-
-    def _asked(self, key: RunKey, control: Control, early: deque[Control]) -> None:
-        driver = self._drivers.get(key)
-        if driver is None:
-            early.append(control)
-        elif control.kind == "stop":
-            driver.stop(str(control.payload.get("reason", "")))
+    def _plan_of(self, row: RunRow) -> Plan:
+        plan = self.graphs.get(row.graph)
+        if plan is None:
+            raise NotFound("E3014", f"the run is of graph {row.graph!r}, which is not served here")
+        return plan

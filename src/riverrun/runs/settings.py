@@ -19,6 +19,7 @@ class RunSettings(Struct, frozen=True, kw_only=True):
         poll_interval: Seconds between two looks for queued and orphaned runs.
         pool_size: Threads for sync nodes.
         buffer: How much a run may have made that is not committed yet; beyond that its producers wait.
+        stop_grace: Seconds that a node is given to end once it was told to; then it is abandoned (E3021).
         strict: Refuse what is not JSON at once (E3008), because somebody else will read the log.
     """
 
@@ -29,4 +30,5 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     poll_interval: float = 1.0
     pool_size: int = 16
     buffer: Limits = field(default_factory=Limits)
+    stop_grace: float = 5.0
     strict: bool = True

@@ -13,11 +13,12 @@ from collections import deque
 from typing import cast
 
 from riverrun.base.errors import StoreError
-from riverrun.events.kinds import Event, NodeChunk, NodeCompleted
+from riverrun.events.kinds import Event, NodeChunk, NodeCompleted, NodeFailed, RunInterrupted
 from riverrun.graph.machine import Machine
 from riverrun.log.limits import Gauge, Limits, Statistics
 from riverrun.log.log import settle
 from riverrun.log.store import AppendsAtOnce, LogStore, RunKey
+from riverrun.runs.points import reach
 
 _log = logging.getLogger("riverrun.runs")
 
@@ -41,6 +42,9 @@ class Writer:
         lease_seconds: Renewed with every append.
         limits: Size of the buffer between the run and its log.
         paced: The buffer is emptied by a sole reader (`consumed`) rather than by commits.
+
+    Attributes:
+        controls_seen: The number of the last control that the run was told: one that crosses its parking is not lost.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Writer:
         self._unread: deque[tuple[int, int, int]] = deque()  # of each push: last seq, events, bytes (paced only)
         self._closing = False
         self._over = False
+        self.controls_seen = 0
 
     @property
     def full(self) -> bool:
@@ -92,7 +97,7 @@ class Writer:
                 size_bytes = _weight(events)
                 self._gauge.add(len(events), size_bytes)
                 self._unread.append((self._head, len(events), size_bytes))
-            self._over = events[-1].terminal
+            self._over = _rests(events[-1])
             if not self._over:
                 return
         else:
@@ -117,6 +122,10 @@ class Writer:
         if self._room:
             self._make_room()
 
+    def reopen(self) -> None:
+        """Be ready to write again, after the run was parked."""
+        self._over = self._closing = False
+
     def release(self) -> None:
         """Let all producers go on: nobody will read any more."""
         self._closing = True
@@ -127,7 +136,7 @@ class Writer:
         return self._gauge.statistics()
 
     async def run(self) -> None:
-        """Write until the terminal event is in the log; where `push` writes by itself, only wait for that.
+        """Write until the run rests: its last event is in the log, or it is parked. Where `push` writes, only wait.
 
         Raises:
             Fenced: E4004, the run has another owner: nothing more was written.
@@ -148,16 +157,28 @@ class Writer:
             self._gauge.remove(gauge.items, gauge.size_bytes)
             self._gauge.add(len(self._machine.events), _weight(self._machine.events))
             self._make_room()
-            self._over = batch[-1].terminal
+            # Answers that came meanwhile have made it go on already.
+            self._over = _rests(batch[-1]) and not self._machine.events
 
     async def _append(self, batch: list[Event]) -> None:
         interval = _FIRST_RETRY_INTERVAL
         while True:
+            if reach:
+                reach("append.before")
             try:
-                self._head = await self._store.append(self._key, self._epoch, self._head, batch, self._lease_seconds)
+                self._head = await self._store.append(
+                    self._key,
+                    self._epoch,
+                    self._head,
+                    batch,
+                    self._lease_seconds,
+                    controls_seen=self.controls_seen,
+                )
             except StoreError as error:
                 _log.warning("run %s waits for its store: %s", self._key.run, error)
             else:
+                if reach:
+                    reach("append.after")
                 return
             written = None
             while written is None:
@@ -205,9 +226,14 @@ def in_one_piece(events: list[Event]) -> int:
     if count == len(events) or not events[-1].terminal:
         return count
     whole = len(events) - 1
-    while whole and isinstance(events[whole - 1], NodeCompleted):
+    while whole and isinstance(events[whole - 1], NodeCompleted | NodeFailed):
         whole -= 1
     return min(count, whole) or len(events)
+
+
+def _rests(event: Event) -> bool:
+    """Say whether a run rests whose last event this is."""
+    return event.terminal or isinstance(event, RunInterrupted)
 
 
 def _weight(events: list[Event]) -> int:

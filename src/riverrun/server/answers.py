@@ -22,6 +22,7 @@ from riverrun.wire.problem import encode, problem_of
 
 Transport = Callable[[Receive, Send], Awaitable[None]]
 
+_POLICY_VIOLATION = 1008  # of WebSocket; before the handshake a server answers 403
 _HANDED_OVER = "riverrun.handed_over"
 # no-store: what a run is changes, and it may hold what no cache in between should keep.
 _FIXED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -119,6 +120,26 @@ def error_answer(error: RiverrunError, status: int | None = None, headers: Mappi
     """
     told = problem_of(error, status)
     return JsonAnswer(encode(told), told.status, {**told.headers, **(headers or {})})
+
+
+async def turn_away(
+    error: RiverrunError, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a connection in front of all routes, and close it.
+
+    Args:
+        error: Why.
+        scope: Of ASGI: a request, or a WebSocket before its handshake.
+        receive: Of ASGI.
+        send: Of ASGI.
+        headers: More of the response.
+    """
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": error.code})
+        return
+    # Its body was not read, so the connection is of no further use.
+    await error_answer(error, headers={**(headers or {}), "connection": "close"})(scope, receive, send)
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -12,12 +12,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from riverrun.base.errors import LoadError
+from riverrun.base.errors import InputError, LoadError
 from riverrun.face.compiled import CompiledGraph
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore
 from riverrun.server.answers import Unframed, answer_errors
+from riverrun.server.gate import Authenticate, Gate
 from riverrun.server.guard import Guard
+from riverrun.server.keys import StaticKeys
 from riverrun.server.routes import Routes
 from riverrun.server.runtime import Runtime
 from riverrun.server.settings import DEFAULT_STORE, ServerSettings, load
@@ -29,6 +31,7 @@ def create_app(
     store: str | LogStore = DEFAULT_STORE,
     settings: ServerSettings | None = None,
     tenant_of: Callable[[Mapping[str, Any]], str] | None = None,
+    authenticate: Authenticate | None = None,
 ) -> FastAPI:
     """Make an ASGI program that starts, runs and streams graphs (PROTOCOL.md).
 
@@ -48,19 +51,24 @@ def create_app(
         store: Where runs live: `sqlite:///file`, `memory:`, or a store that stays the caller's to close.
         settings: Limits and intervals; by default from the environment (`RIVERRUN_…`). Its `store`, `host` and `port`
             are for who starts a server, and are not looked at here.
-        tenant_of: Says whose request it is, from the ASGI scope (a name of letters, digits, `_`, `-`, at most 64);
-            by default everybody is one tenant.
+        tenant_of: Says whose request it is, from the ASGI scope (a name of letters, digits, `_`, `-`, at most 64), for
+            a program behind one that knows its users already; by default everybody is one tenant.
+        authenticate: Says who a connection comes from: `async (connection) -> Principal(tenant, scopes)`, or None for
+            nobody, who is refused on every route (PROTOCOL.md §11). By default the `keys` of the settings do it
+            (RIVERRUN_KEYS); without keys nobody is asked.
 
     Returns:
         The program. `app.state.riverrun` is its `Runtime`: `open`, `close`, `leave`, `statistics`.
 
     Raises:
-        InputError: E6006, a setting of the environment cannot be taken.
+        InputError: E6006, a setting of the environment cannot be taken, or two ways to know the tenant were given;
+            E6004, the file of the keys cannot be read.
         LoadError: E6002, a name leads to something that is no compiled graph.
     """
     plans = {name: _plan(name, graph) for name, graph in graphs.items()}
     settings = settings or load()
-    runtime = Runtime(plans, store, settings, tenant_of=tenant_of)
+    authenticate = _one_way(authenticate, settings, tenant_of)
+    runtime = Runtime(plans, store, settings, tenant_of=tenant_of, asks_who=authenticate is not None)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -81,10 +89,25 @@ def create_app(
     app.state.riverrun = runtime
     answer_errors(app)
     app.add_middleware(Unframed)
+    if authenticate is not None:
+        app.add_middleware(Gate, authenticate)
     # Outermost: what it refuses reaches nothing else.
     app.add_middleware(Guard, settings.allowed_hosts, settings.allowed_origins)
     Routes(runtime).add_to(app)
     return app
+
+
+def _one_way(authenticate: Authenticate | None, settings: ServerSettings, tenant_of: object) -> Authenticate | None:
+    """Give the one way in which this program knows who asks; with two, one of them would be ignored in silence."""
+    if settings.keys is not None:
+        if authenticate is not None:
+            mend = "Leave out keys (RIVERRUN_KEYS), or the function."
+            raise InputError("E6006", "there are keys and a function `authenticate`", where="authenticate", mend=mend)
+        authenticate = StaticKeys(settings.keys.get_secret_value())
+    if authenticate is not None and tenant_of is not None:
+        mend = "Leave out `tenant_of`: the principal says the tenant."
+        raise InputError("E6006", "who authenticates says the tenant as well", where="tenant_of", mend=mend)
+    return authenticate
 
 
 def _plan(name: str, graph: object) -> Plan:

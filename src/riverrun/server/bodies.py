@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.requests import ClientDisconnect, Request
 
 from riverrun.base.errors import InputError, NotFound
@@ -26,6 +26,10 @@ _PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _FIELD = re.compile(r"field `(?P<name>.*?)`")
 
 
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+_Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Start a run.
 
@@ -35,13 +39,19 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
         thread: The conversation that the run belongs to.
         limit: How many executions of nodes the run may make.
         timeout: Seconds that the run may take.
+        context: What its nodes may read of it.
+        config: What its nodes see as config.
+        when_busy: What to do while the thread has a run that has not ended.
     """
 
-    graph: Annotated[str, Meta(min_length=1, max_length=256)]
+    graph: _Name
     input: dict[str, Any]
-    thread: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
-    limit: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    thread: _Name | None = None
+    limit: _Limit | None = None
     timeout: Annotated[float, Meta(gt=0, le=1_000_000_000)] | None = None
+    context: Any = None
+    config: Any = None
+    when_busy: Literal["reject", "enqueue", "stop"] = "reject"
 
 
 class StopRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +64,38 @@ class StopRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=1000)] = ""
 
 
-Body = TypeVar("Body", StartRequest, StopRequest)
+class ResumeRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Answer what a run asks, in one of two ways.
+
+    Attributes:
+        answers: By id of the question.
+        answer: To the one question that is open.
+    """
+
+    answers: Annotated[dict[str, Any], Meta(min_length=1)] | UnsetType = UNSET
+    answer: Any = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.answers is UNSET) is (self.answer is UNSET):
+            raise ValueError("Give `answers` by the id of the question, or one `answer`")
+
+
+class ForkRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Fork a run.
+
+    Attributes:
+        at: The last seq to copy; None: as far as the run can be gone on with.
+        limit: How many executions of nodes the fork may make, counted from its beginning; None: as before.
+        thread: The conversation that it belongs to.
+    """
+
+    at: Annotated[int, Meta(ge=1)] | None = None
+    limit: _Limit | None = None
+    thread: _Name | None = None
+
+
+Body = TypeVar("Body", StartRequest, StopRequest, ResumeRequest, ForkRequest)
+_MAY_BE_EMPTY: frozenset[type] = frozenset({StopRequest, ForkRequest})
 
 
 async def read(request: Request, kind: type[Body], limit_bytes: int, timeout: float = 30.0) -> Body:
@@ -73,8 +114,8 @@ async def read(request: Request, kind: type[Body], limit_bytes: int, timeout: fl
         InputError: E2001 not JSON or not complete in time, E2002 a wrong field, E2003 over the limit.
     """
     data = await _bytes(request, limit_bytes, timeout)
-    if not data and kind is StopRequest:
-        return kind()
+    if not data and kind in _MAY_BE_EMPTY:
+        return msgspec.json.decode(b"{}", type=kind)
     # A page of another site may send any text without asking, but not this type: it would need our consent (CORS).
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise InputError("E2001", "the request does not say that its body is JSON", where="Content-Type")

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from riverrun.base.errors import InputError
-from riverrun.server.answers import error_answer
+from riverrun.server.answers import turn_away
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@]+)", re.ASCII)
@@ -32,7 +32,6 @@ _ALLOWED = (
     (b"access-control-max-age", b"600"),
 )
 _EXPOSED = (b"access-control-expose-headers", b"location, retry-after")
-_POLICY_VIOLATION = 1008  # of WebSocket; before the handshake a server answers 403
 
 
 class Guard:
@@ -61,7 +60,7 @@ class Guard:
             try:
                 origin = self._checked(scope, hosts, origins)
             except InputError as error:
-                await _refuse(error, scope, receive, send)
+                await turn_away(error, scope, receive, send)
                 return
             if origin is not None and scope["type"] == "http":
                 await self._shared(origin, scope, receive, send)
@@ -110,15 +109,6 @@ class Guard:
             await send(message)
 
         await self._app(scope, receive, send_shared)
-
-
-async def _refuse(error: InputError, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": error.code})
-        return
-    # Its body was not read, so the connection is of no further use.
-    await error_answer(error, headers={"connection": "close"})(scope, receive, send)
 
 
 def _is_loopback(address: str) -> bool:

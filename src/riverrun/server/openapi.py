@@ -12,8 +12,8 @@ import msgspec
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from riverrun.server.bodies import StartRequest, StopRequest
-from riverrun.wire.pages import EventPage, GraphList, GraphState, RunInfo, RunList
+from riverrun.server.bodies import ForkRequest, ResumeRequest, StartRequest, StopRequest
+from riverrun.wire.pages import AskingRun, EventPage, GraphList, GraphState, RunInfo, RunList
 from riverrun.wire.problem import CONTENT_TYPE, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -64,13 +64,13 @@ _EVENTS = {
     "description": "The events after the place, live; as JSON a page of them.",
     "content": {"text/event-stream": _STREAM, "application/json": _schema(EventPage)},
 }
-_IDEM_KEY = _header("Idempotency-Key", "1–128 visible ASCII characters; makes a repeated start harmless.")
+_IDEM_KEY = _header("Idempotency-Key", "1–128 visible ASCII characters; makes a repeated request harmless.")
 _LAST_ID = _header("Last-Event-ID", "A cursor: the id of the last event that was applied.")
 
 # What `add_api_route` takes, for each route of `routes.py`.
 START = _route("start", {201: _STARTED}, 201, requestBody=_takes(StartRequest, required=True), parameters=[_IDEM_KEY])
 LIST = _route("list", {200: _gives(RunList, "Runs, newest first.")})
-SHOW = _route("show", {200: _gives(RunInfo, "The run.")})
+SHOW = _route("show", {200: _gives(AskingRun, "The run, and what it waits to be told.")})
 EVENTS = _route(
     "events",
     {200: _EVENTS, 204: {"description": "The run has ended and the reader has all of it."}},
@@ -83,6 +83,14 @@ STOP = _route(
     202,
     requestBody=_takes(StopRequest, required=False),
 )
+RESUME = _route(
+    "resume",
+    {202: _gives(RunInfo, "The answers are taken."), 200: _gives(RunInfo, "They were taken before.")},
+    202,
+    requestBody=_takes(ResumeRequest, required=True),
+    parameters=[_IDEM_KEY],
+)
+FORK = _route("fork", {201: _STARTED}, 201, requestBody=_takes(ForkRequest, required=False))
 GRAPHS = _route("graphs", {200: _gives(GraphList, "The graphs that are served.")})
 HEALTH = _route("health", {200: _says("The process serves.", {"status": "ok"})})
 READY = _route("ready", {200: _says("The store answers and runs are accepted.", {"status": "ready"})})
@@ -99,10 +107,14 @@ def document(app: FastAPI, root_path: str) -> bytes:
     Returns:
         JSON.
     """
-    kinds = (StartRequest, StopRequest, RunInfo, RunList, EventPage, GraphList, GraphState, Problem)
+    requests: tuple[type, ...] = (StartRequest, StopRequest, ResumeRequest, ForkRequest)
+    kinds = (*requests, RunInfo, AskingRun, RunList, EventPage, GraphList, GraphState, Problem)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     # A copy: what FastAPI gives is what it keeps.
     written: dict[str, Any] = {**app.openapi(), "components": {"schemas": components}}
+    if app.state.riverrun.asks_who:
+        written["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        written["security"] = [{"key": []}]
     if root_path:
         written["servers"] = [{"url": root_path}]
     return msgspec.json.encode(written)

@@ -6,20 +6,23 @@ as exceptions (`answers.py`).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from msgspec import json
 from starlette.responses import Response
 
 from riverrun.base.errors import CursorError, InputError, StoreError
 from riverrun.base.ids import is_run_id
 from riverrun.graph.plan import Plan
-from riverrun.log.store import RunFilter, RunKey
+from riverrun.log.store import RunFilter, RunKey, RunRow
 from riverrun.runs.service import RunService
-from riverrun.server import bodies, openapi
+from riverrun.server import bodies, openapi, questions
 from riverrun.server.answers import HandedOver, JsonAnswer, WrittenHere
+from riverrun.server.gate import READ, RESUME, START, STOP, permit
+from riverrun.server.inputs import input_schema
 from riverrun.server.runtime import Runtime
 from riverrun.transports import longpoll, sse
 from riverrun.transports.accept import Form, form_of, names_stream
@@ -31,6 +34,8 @@ _Status = Literal["queued", "running", "parked", "ended"]
 _After = Annotated[str, Query(description="A seq or a cursor; the header Last-Event-ID wins.")]
 _Wait = Annotated[float | None, Query(ge=0, le=60, allow_inf_nan=False, description="Seconds; asks for JSON.")]
 _PageLimit = Annotated[int, Query(ge=1, le=10_000, description="Events in a JSON page, at most.")]
+_Thread = Annotated[str | None, Query(min_length=1, max_length=256, description="Of this conversation only.")]
+_Ms = Annotated[int | None, Query(ge=0, le=2**53, description="Milliseconds since the Unix epoch.")]
 _At = Annotated[int | None, Query(ge=0, description="A seq; the head when it is left out.")]
 
 
@@ -46,33 +51,40 @@ class Routes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add all routes to a program, with their documentation."""
-        for method, path, handler, docs in (
-            ("POST", "/v1/runs", self.start, openapi.START),
-            ("GET", "/v1/runs", self.list, openapi.LIST),
-            ("GET", "/v1/runs/{run}", self.show, openapi.SHOW),
-            ("GET", "/v1/runs/{run}/events", self.events, openapi.EVENTS),
-            ("GET", "/v1/runs/{run}/state", self.state, openapi.STATE),
-            ("POST", "/v1/runs/{run}/stop", self.stop, openapi.STOP),
-            ("GET", "/v1/graphs", self.graphs, openapi.GRAPHS),
-            ("GET", "/healthz", self.health, openapi.HEALTH),
-            ("GET", "/readyz", self.ready, openapi.READY),
-            ("GET", "/openapi.json", self.document, openapi.DOCUMENT),
+        # Each with the scope that its principal needs (PROTOCOL.md §11); None where anybody may ask.
+        for method, path, handler, scope, docs in (
+            ("POST", "/v1/runs", self.start, START, openapi.START),
+            ("GET", "/v1/runs", self.list, READ, openapi.LIST),
+            ("GET", "/v1/runs/{run}", self.show, READ, openapi.SHOW),
+            ("GET", "/v1/runs/{run}/events", self.events, READ, openapi.EVENTS),
+            ("GET", "/v1/runs/{run}/state", self.state, READ, openapi.STATE),
+            ("POST", "/v1/runs/{run}/stop", self.stop, STOP, openapi.STOP),
+            ("POST", "/v1/runs/{run}/resume", self.resume, RESUME, openapi.RESUME),
+            ("POST", "/v1/runs/{run}/fork", self.fork, START, openapi.FORK),
+            ("GET", "/v1/graphs", self.graphs, READ, openapi.GRAPHS),
+            ("GET", "/healthz", self.health, None, openapi.HEALTH),
+            ("GET", "/readyz", self.ready, None, openapi.READY),
+            ("GET", "/openapi.json", self.document, READ, openapi.DOCUMENT),
         ):
             # The rest of a docstring is for who reads the code.
             description = (handler.__doc__ or "").partition("\n")[0]
-            app.add_api_route(path, handler, methods=[method], description=description, **docs)
+            asked = [] if scope is None else [Depends(_permission(scope))]
+            app.add_api_route(path, handler, methods=[method], description=description, dependencies=asked, **docs)
 
     async def start(self, request: Request) -> Response:
         """Start a run; with `Accept: text/event-stream` also attach to it, in one request.
 
         Raises:
-            InputError: E2001, E2002, E2003, E2010 or E2013.
+            InputError: E2001, E2002, E2003, E2010, E2013 or E2018.
             NotFound: E2004.
-            Busy: E3010.
+            Busy: E3010 or E3018.
             StoreError: E4001 or E4002.
         """
         tenant = self._runtime.tenant(request.scope)
+        self._permit_attaching(request)
         asked = await self._body(request, bodies.StartRequest)
+        if asked.when_busy == "stop":
+            permit(request.scope, STOP)
         idem_key = bodies.idem_key(request)
         service = await self._runtime.service()
         row, _ = await service.start(
@@ -82,19 +94,21 @@ class Routes:
             thread=asked.thread,
             limit=asked.limit,
             timeout=asked.timeout,
+            context=asked.context,
+            config=asked.config,
+            when_busy=asked.when_busy,
             idem_key=idem_key,
         )
-        # root_path is where a host has mounted this program; a pattern of the host's may let anything stand in it.
-        location = f"{quote(request.scope.get('root_path', ''))}/v1/runs/{row.key.run}"
-        if not names_stream(_accept(request)):
-            return JsonAnswer(pages.run(row), 201, {"location": location})
-        return await self._stream(service, row.key, "", 201, ((b"location", location.encode()),))
+        return await self._begun(request, service, row)
 
     async def list(
         self,
         request: Request,
         graph: str | None = None,
         status: _Status | None = None,
+        thread: _Thread = None,
+        created_after: _Ms = None,
+        created_before: _Ms = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         before: str | None = None,
     ) -> Response:
@@ -107,12 +121,20 @@ class Routes:
         if before is not None and not is_run_id(before):
             raise InputError("E2002", f"{before[:64]!r} is not the id of a run", where="before")
         service = await self._runtime.service()
-        choice = RunFilter(graph=graph, status=status, limit=limit, before=before)
+        choice = RunFilter(
+            graph=graph,
+            status=status,
+            thread=thread,
+            created_after_ms=created_after,
+            created_before_ms=created_before,
+            limit=limit,
+            before=before,
+        )
         rows = await service.list(self._runtime.tenant(request.scope), choice)
         return JsonAnswer(pages.runs(rows))
 
     async def show(self, request: Request, run: str) -> Response:
-        """Tell what is known of a run beside its log.
+        """Tell what is known of a run beside its log, and what it waits to be told.
 
         Raises:
             NotFound: E2005.
@@ -120,7 +142,8 @@ class Routes:
         """
         key = self._key(request, run)
         service = await self._runtime.service()
-        return JsonAnswer(pages.run(await service.row(key)))
+        row = await service.row(key)
+        return JsonAnswer(pages.asking_run(row, await questions.parked_questions(service, row)))
 
     async def events(
         self, request: Request, run: str, after: _After = "", wait: _Wait = None, limit: _PageLimit = 1000
@@ -180,6 +203,44 @@ class Routes:
                 raise
             return JsonAnswer(pages.run(await service.row(key)))
 
+    async def resume(self, request: Request, run: str) -> Response:
+        """Answer questions of a run; answers that it has already are taken for the same ones.
+
+        Raises:
+            InputError: E2001, E2002, E2003, E2009 or E2015.
+            NotFound: E2005 or E3014.
+            CursorError: E4007.
+            StoreError: E4001 or E4002.
+        """
+        key = self._key(request, run)
+        asked = await self._body(request, bodies.ResumeRequest)
+        idem_key = bodies.idem_key(request)
+        service = await self._runtime.service()
+        try:
+            row, before = await questions.answer(service, key, asked.answers, asked.answer, idem_key)
+        except CursorError as error:
+            raise await told(error, service.store, key) from None
+        return JsonAnswer(pages.run(row), 200 if before else 202)
+
+    async def fork(self, request: Request, run: str) -> Response:
+        """Begin a run with a copy of another's log; with `Accept: text/event-stream` also attach to it.
+
+        Raises:
+            InputError: E2001, E2002, E2003, E2016 or E2018.
+            NotFound: E2005 or E3014.
+            CursorError: E4007.
+            StoreError: E4001 or E4002.
+        """
+        key = self._key(request, run)
+        self._permit_attaching(request)
+        asked = await self._body(request, bodies.ForkRequest)
+        service = await self._runtime.service()
+        try:
+            row, _ = await service.fork(key, at=asked.at, limit=asked.limit, thread=asked.thread)
+        except CursorError as error:
+            raise await told(error, service.store, key) from None
+        return await self._begun(request, service, row)
+
     async def graphs(self) -> Response:
         """List what can be run here."""
         graphs = tuple(drawn(name, plan) for name, plan in self._runtime.plans.items())
@@ -205,6 +266,19 @@ class Routes:
         """Describe these routes for machines."""
         return JsonAnswer(openapi.document(request.app, request.scope.get("root_path", "")))
 
+    async def _begun(self, request: Request, service: RunService, row: RunRow) -> Response:
+        """Answer with a run that has just begun, or with its events."""
+        # root_path is where a host has mounted this program; a pattern of the host's may let anything stand in it.
+        location = f"{quote(request.scope.get('root_path', ''))}/v1/runs/{row.key.run}"
+        if not names_stream(_accept(request)):
+            return JsonAnswer(pages.run(row), 201, {"location": location})
+        return await self._stream(service, row.key, "", 201, ((b"location", location.encode()),))
+
+    def _permit_attaching(self, request: Request) -> None:
+        """Look before anything begins whether the request may also read what it begins."""
+        if names_stream(_accept(request)):
+            permit(request.scope, READ)
+
     async def _stream(
         self, service: RunService, key: RunKey, place: str, status: int, headers: tuple[tuple[bytes, bytes], ...]
     ) -> Response:
@@ -229,6 +303,16 @@ class Routes:
         return bodies.run_key(self._runtime.tenant(request.scope), run)
 
 
+def _permission(needed: str) -> Callable[[Request], Awaitable[None]]:
+    """Make the check of one route."""
+
+    # A coroutine, because FastAPI runs what is none in a thread.
+    async def check(request: Request) -> None:
+        permit(request.scope, needed)
+
+    return check
+
+
 def _accept(request: Request) -> str:
     return ",".join(request.headers.getlist("accept"))
 
@@ -236,4 +320,4 @@ def _accept(request: Request) -> str:
 def drawn(name: str, plan: Plan) -> GraphInfo:
     """Tell of a graph what is needed to draw it."""
     edges = tuple(GraphEdge(source=a, target=b, conditional=kind == "conditional") for a, b, kind in plan.edges)
-    return GraphInfo(name=name, nodes=tuple(plan.nodes), edges=edges)
+    return GraphInfo(name=name, nodes=tuple(plan.nodes), edges=edges, input=input_schema(plan))

@@ -16,6 +16,7 @@ from riverrun.base.ids import is_tenant
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore
 from riverrun.runs.service import RunService
+from riverrun.server.gate import principal_of
 from riverrun.server.settings import ServerSettings
 from riverrun.stores.open import open_store
 from riverrun.transports.serve import Readers
@@ -33,11 +34,13 @@ class Runtime:
         store: Where runs live: a store of the caller's (which is never closed here), or the name of one.
         settings: Limits and intervals.
         tenant_of: Says whose request it is, from the ASGI scope; None makes everybody one tenant.
+        asks_who: Whether everybody is asked who they are: then their principal says whose request it is.
         clock: The reader of time.
 
     Attributes:
         plans: As given.
         settings: As given.
+        asks_who: As given.
         readers: The open connections.
     """
 
@@ -48,10 +51,12 @@ class Runtime:
         settings: ServerSettings,
         *,
         tenant_of: TenantOf | None = None,
+        asks_who: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.plans = plans
         self.settings = settings
+        self.asks_who = asks_who
         self.readers = Readers()
         self._store = store
         self._tenant_of = tenant_of
@@ -119,9 +124,13 @@ class Runtime:
             A name that may be part of a store's key.
 
         Raises:
-            InputError: E2002, what `tenant_of` gave is no name of a tenant.
+            InputError: E2002, what `tenant_of` or `authenticate` gave is no name of a tenant.
         """
-        name = DEFAULT_TENANT if self._tenant_of is None else self._tenant_of(scope)
+        principal = principal_of(scope)
+        if principal is not None:
+            name = principal.tenant
+        else:
+            name = DEFAULT_TENANT if self._tenant_of is None else self._tenant_of(scope)
         if not is_tenant(name):
             raise InputError("E2002", "the name of the tenant is malformed", where="tenant")
         return name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import socket
 import sys
 import time
@@ -112,6 +113,7 @@ def serve(
     *,
     announce: Callable[[str], None] | None = None,
     shutdown_timeout: float = 5.0,
+    no_auth: bool = False,
 ) -> None:
     """Serve a program until SIGTERM or SIGINT. In the main thread.
 
@@ -121,15 +123,19 @@ def serve(
         port: Port to listen on; 0 for any free one.
         announce: Called once with the base URL, when requests are answered.
         shutdown_timeout: Seconds that open streams get to say goodbye.
+        no_auth: Whether a program that asks nobody who they are may be reached from other machines.
 
     Raises:
-        InputError: E6003, the port is taken; E6006, the address cannot be listened on.
+        InputError: E6003, the port is taken; E6006, the address cannot be listened on, or it is not one of the loopback
+            while the program asks nobody who they are.
         StoreError: E4001, E4003 or E4006, the store cannot be opened.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         with listen(host, port) as listener:
+            if not (no_auth or app.state.riverrun.asks_who):
+                _stay_here(listener)
             server = Server(app, listener, announce=announce, shutdown_timeout=shutdown_timeout)
             # uvloop where it is installed.
             with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -173,6 +179,15 @@ def listen(host: str, port: int) -> socket.socket:
             raise InputError("E6003", f"port {port} is taken", where=where) from None
         raise InputError("E6006", f"cannot listen there: {error.strerror or error}", where=where) from None
     return listener
+
+
+def _stay_here(listener: socket.socket) -> None:
+    """Refuse an address that other machines can reach. The socket is asked, because a name says nothing of that."""
+    address = str(listener.getsockname()[0]).partition("%")[0]
+    if not ipaddress.ip_address(address).is_loopback:
+        mend = "Set keys (RIVERRUN_KEYS), give create_app an authenticate, or say --no-auth if a proxy asks already."
+        what = f"everybody who reaches {address} could start, read and stop runs: nobody is asked who they are"
+        raise InputError("E6006", what, where="host", mend=mend)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from riverrun.base.errors import InputError
@@ -42,6 +42,7 @@ class ServerSettings(BaseSettings):
         port: Port to listen on; 0 for any free one.
         store: Where runs live: `sqlite:///file` or `memory:`.
         heartbeat_interval: Seconds of silence on a stream after which a heartbeat is sent.
+        keys: Who may ask: `key:tenant:scopes` with commas between them, or `@file`; None asks nobody who they are.
         allowed_hosts: Names that requests may come by beside `localhost`, `127.0.0.1` and `[::1]`, with any port; `*`
             is any name. Empty, requests that do not arrive at the loopback, and those of a mounted program, are not
             asked. With commas in the environment.
@@ -66,6 +67,7 @@ class ServerSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     store: str = DEFAULT_STORE
     heartbeat_interval: _Seconds = _PACE.heartbeat_interval
+    keys: SecretStr | None = None
     allowed_hosts: _Hosts = ()
     allowed_origins: _Origins = ()
     max_body_bytes: _Count = 1024 * 1024

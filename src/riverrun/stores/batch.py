@@ -1,8 +1,9 @@
 """The form in which a batch of events lies in a store.
 
 The first byte tells the form: `{` is the JSON of its events, one line each; 1 is the same with signs for phrases
-(`phrases`). The phrases stand in the batch itself, or in an earlier one of the same run, which it names. A later form
-must choose another first byte; every version reads all forms that were ever written.
+(`phrases`). The phrases stand in the batch itself, or in an earlier one of the same run, which it names. 2 is that of a
+run that has ended (`columns`); it needs no other batch. A later form must choose another first byte; every version
+reads all forms that were ever written.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from riverrun.events.codec import encode
 from riverrun.events.kinds import Event
 from riverrun.events.record import Record
 from riverrun.log.store import RunKey
+from riverrun.stores.columns import join, part
 from riverrun.stores.phrases import Book, Books, Ends
 
 _FOLDED = b"\x01"
+_JOINED = b"\x02"
 _BEFORE = b"}\n"  # the end of a line before the first, so that this one begins like all others
 
 
@@ -119,14 +122,38 @@ def book_of(body: bytes) -> Book:
     return Book(folded.book)
 
 
-def unpack(first_seq: int, last_seq: int, body: bytes, book_at: BookAt) -> list[Record]:
+def smallest(records: Sequence[Record]) -> bytes:
+    """Give the smallest form of a batch that needs no other batch.
+
+    Args:
+        records: In order, at least one.
+
+    Returns:
+        Its body.
+    """
+    lines = [record.data for record in records]
+    joined = _JOINED + join(records[0].seq, [record.event for record in records], lines)
+    plain = b"\n".join(lines)
+    return joined if len(joined) < len(plain) else plain
+
+
+def is_compact(body: bytes) -> bool:
+    """Say whether a batch was made by `smallest`, and is not plain JSON."""
+    return body[:1] == _JOINED
+
+
+def unpack(
+    first_seq: int, last_seq: int, body: bytes, book_at: BookAt, begin: int | None = None, end: int | None = None
+) -> list[Record]:
     """Take a batch apart.
 
     Args:
         first_seq: seq of its first event.
         last_seq: seq of its last event.
-        body: As `Packed` made it.
+        body: As `Packed` or `smallest` made it.
         book_at: Gives the book of another batch of the run; raises ValueError when there is none.
+        begin: seq of the first event that is wanted; None: of all.
+        end: seq of the last one; None: up to the last of all.
 
     Returns:
         Its records, with their JSON at hand.
@@ -134,14 +161,24 @@ def unpack(first_seq: int, last_seq: int, body: bytes, book_at: BookAt) -> list[
     Raises:
         StoreError: E4003, it does not hold what its row says: something else wrote to the file.
     """
+    low = 0 if begin is None else max(begin - first_seq, 0)
+    high = last_seq - first_seq + 1 if end is None else min(end, last_seq) - first_seq + 1
     try:
-        lines = _unfold(_parse(body), book_at) if body[:1] == _FOLDED else _checked(body).split(b"\n")
+        lines = _lines(first_seq, last_seq, body, book_at, low, high)
     except ValueError:
         lines = []
-    if not lines or len(lines) != last_seq - first_seq + 1 or lines[0][:1] != b"{":
+    if len(lines) != high - low or not lines or lines[0][:1] != b"{":
         what = f"the batch {first_seq}..{last_seq} does not hold these events"
         raise StoreError("E4003", what, mend="Restore the file from a copy; other runs in it can still be read.")
-    return list(map(Record, range(first_seq, last_seq + 1), repeat(None), lines))
+    return list(map(Record, range(first_seq + low, first_seq + high), repeat(None), lines))
+
+
+def _lines(first_seq: int, last_seq: int, body: bytes, book_at: BookAt, low: int, high: int) -> list[bytes]:
+    size = last_seq - first_seq + 1
+    if is_compact(body):
+        return part(first_seq, size, body[len(_JOINED) :], low, high)
+    lines = _unfold(_parse(body), book_at) if body[:1] == _FOLDED else _checked(body).split(b"\n")
+    return lines[low:high] if len(lines) == size else []
 
 
 def _parse(body: bytes) -> _Folded:

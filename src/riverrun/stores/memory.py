@@ -7,6 +7,7 @@ every run in process: it waits for nothing. What a run costs stays until `sweep`
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from threading import Lock
 from typing import Any
@@ -15,8 +16,18 @@ from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import InputError, NotFound
 from riverrun.events.kinds import Event, RunStarted, RunTakenOver
 from riverrun.events.record import Record
-from riverrun.log.log import check_append, check_place, check_repeat, ending_of, status_after
+from riverrun.log.log import (
+    check_append,
+    check_place,
+    check_repeat,
+    check_thread,
+    ending_of,
+    status_after,
+    status_at_birth,
+    wakes,
+)
 from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow, Status
+from riverrun.stores.packs import Packs, pack_all
 from riverrun.stores.waiting import Waiting, WaitingRooms, wake
 
 
@@ -24,6 +35,7 @@ class _Run:
     """One run: its row in parts that change, and its log."""
 
     __slots__ = (
+        "compacted",
         "controls",
         "created_ms",
         "ending",
@@ -32,6 +44,7 @@ class _Run:
         "head",
         "keys",
         "lease_until_ms",
+        "packed",
         "records",
         "started",
         "status",
@@ -40,17 +53,21 @@ class _Run:
         "worker",
     )
 
-    def __init__(self, started: RunStarted, now_ms: int) -> None:
+    def __init__(self, started: RunStarted, prefix: Sequence[Event], status: Status, now_ms: int) -> None:
+        last = prefix[-1] if prefix else started
+        ending = ending_of(last)
         self.started = started
-        self.records = [Record(1, started)]
-        self.head = 1
+        self.records = [Record(event.seq, event) for event in (started, *prefix)]
+        self.packed: Packs | None = None  # in place of the records, once compacted
+        self.head = len(self.records)
         self.floor = 0
         self.epoch = 0
-        self.status: Status = "queued"
-        self.ending: str | None = None
+        self.status: Status = status
+        self.ending: str | None = None if ending is None else ending.value
         self.worker: str | None = None
         self.created_ms = self.updated_ms = now_ms
         self.lease_until_ms = 0
+        self.compacted = False
         self.controls: list[Control] = []
         self.keys: dict[str, Control] = {}
         self.waiting: Waiting = {}
@@ -59,8 +76,11 @@ class _Run:
         """Give the run to a worker, under a new epoch."""
         self.epoch += 1
         self.worker = worker
-        self.status = "running"
         self.lease_until_ms = until_ms
+
+    def waits_for(self, seen: int | None) -> bool:
+        """Say whether the owner that parks this run, and has seen so many controls, leaves one unheard."""
+        return seen is not None and any(wakes(control.kind) for control in self.controls[seen:])
 
     def row(self, key: RunKey) -> RunRow:
         """Give what is told of the run."""
@@ -68,6 +88,7 @@ class _Run:
             key=key,
             graph=self.started.graph,
             thread=self.started.thread,
+            base_run=None if self.started.base is None else self.started.base.run,
             log=self.started.log,
             status=self.status,
             ending=self.ending,
@@ -78,6 +99,40 @@ class _Run:
             worker=self.worker,
             lease_until_ms=self.lease_until_ms,
         )
+
+
+class _Threads:
+    """The runs of each thread, oldest first."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], dict[RunKey, _Run]] = {}
+
+    def add(self, key: RunKey, run: _Run) -> None:
+        """Take in a run that was made."""
+        if run.started.thread is not None:
+            self._runs.setdefault((key.tenant, run.started.thread), {})[key] = run
+
+    def drop(self, key: RunKey, run: _Run) -> None:
+        """Forget a run that was removed."""
+        name = (key.tenant, run.started.thread or "")
+        if run.started.thread is not None:
+            del self._runs[name][key]
+            if not self._runs[name]:
+                del self._runs[name]
+
+    def runs(self, tenant: str, thread: str | None) -> dict[RunKey, _Run]:
+        """Give the runs of a thread; none of no thread."""
+        return {} if thread is None else self._runs.get((tenant, thread), {})
+
+    def unfinished(self, tenant: str, thread: str | None) -> Iterator[str]:
+        """Give the ids of the runs of a thread that have not ended."""
+        return (key.run for key, run in self.runs(tenant, thread).items() if run.status != "ended")
+
+    def free(self, key: RunKey, run: _Run, now_ms: int) -> bool:
+        """Say whether a run may be claimed: queued as the first of its thread, or running without an owner."""
+        if run.status == "queued":
+            return next(self.unfinished(key.tenant, run.started.thread), key.run) == key.run
+        return run.status == "running" and run.lease_until_ms <= now_ms
 
 
 class MemoryStore:
@@ -91,6 +146,7 @@ class MemoryStore:
         self._clock = clock or SystemClock()
         self._runs: dict[RunKey, _Run] = {}
         self._keys: dict[tuple[str, str], RunKey] = {}
+        self._threads = _Threads()
         self._rooms = WaitingRooms()
         # Loops of several threads may share a store, and leases are renewed from a thread: 0.05 µs per append.
         self._lock = Lock()
@@ -103,11 +159,15 @@ class MemoryStore:
         idem_key: str | None = None,
         worker: str | None = None,
         lease_seconds: float = 0.0,
+        prefix: Sequence[Event] = (),
+        one_per_thread: bool = False,
     ) -> Created:
         """Make a run, as `LogStore.create` says.
 
         Raises:
             InputError: E2013, the key or the id of the run was used for something else.
+            HeadMoved: E4005, the events of `prefix` do not continue `started`.
+            Busy: E3018, `one_per_thread`, and the thread has an unfinished run.
         """
         key = RunKey(tenant, started.run)
         with self._lock:
@@ -116,10 +176,14 @@ class MemoryStore:
             if first is not None:
                 check_repeat(first.started, started)
                 return Created(first.row(known), fresh=False)
+            status = status_at_birth(started, prefix, owned=worker is not None)
+            if one_per_thread:
+                check_thread(started.thread, next(self._threads.unfinished(tenant, started.thread), None))
             now_ms = self._clock.now_ms()
-            run = self._runs[key] = _Run(started, now_ms)
+            run = self._runs[key] = _Run(started, prefix, status, now_ms)
             if idem_key is not None:
                 self._keys[tenant, idem_key] = key
+            self._threads.add(key, run)
             if worker is not None:
                 run.own(worker, now_ms + round(lease_seconds * 1000))
             return Created(run.row(key), fresh=True)
@@ -131,21 +195,28 @@ class MemoryStore:
             free = (
                 (key, run)
                 for key, run in self._runs.items()
-                if run.started.graph in graphs
-                and (run.status == "queued" or (run.status == "running" and run.lease_until_ms <= now_ms))
+                if run.started.graph in graphs and self._threads.free(key, run, now_ms)
             )
             rows = []
-            for key, run in islice(free, max(limit, 0)):
+            for key, run in list(islice(free, max(limit, 0))):
+                was_running, run.status = run.status == "running", "running"
                 run.own(worker, now_ms + round(lease_seconds * 1000))
                 run.updated_ms = now_ms
-                if run.epoch > 1:
+                if was_running:
                     event = RunTakenOver(seq=run.head + 1, ts=now_ms, run=key.run, epoch=run.epoch, worker=worker)
                     self._put(run, event)
                 rows.append(run.row(key))
             return rows
 
     async def append(
-        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+        self,
+        key: RunKey,
+        epoch: int,
+        expected_seq: int,
+        events: list[Event],
+        lease_seconds: float,
+        *,
+        controls_seen: int | None = None,
     ) -> int:
         """Append and renew the lease, as `LogStore.append` says.
 
@@ -155,11 +226,13 @@ class MemoryStore:
             InputError: E2009, the log has its terminal event.
             NotFound: E2005.
         """
-        head = self.append_now(key, epoch, expected_seq, events)
+        head = self.append_now(key, epoch, expected_seq, events, controls_seen=controls_seen)
         self._runs[key].lease_until_ms = self._clock.now_ms() + round(lease_seconds * 1000)
         return head
 
-    def append_now(self, key: RunKey, epoch: int, expected_seq: int, events: list[Event]) -> int:
+    def append_now(
+        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], *, controls_seen: int | None = None
+    ) -> int:
         """Append before it returns, as `AppendsAtOnce.append_now` says; the lease stays as it is.
 
         Raises:
@@ -176,6 +249,8 @@ class MemoryStore:
             last = events[-1]
             run.head = last.seq
             run.status = status_after(last)
+            if run.status == "parked" and run.waits_for(controls_seen):
+                run.status = "queued"
             run.updated_ms = self._clock.now_ms()
             if last.terminal:
                 ending = ending_of(last)
@@ -196,7 +271,8 @@ class MemoryStore:
                 if run is None or run.epoch != epoch:
                     lost.append(key)
                     continue
-                run.lease_until_ms = until_ms
+                if run.status != "ended":
+                    run.lease_until_ms = until_ms
                 if len(run.controls) > seen:
                     controls[key] = run.controls[seen:]
         return Renewal(lost, controls)
@@ -211,8 +287,11 @@ class MemoryStore:
         with self._lock:
             run = self._find(key)
             check_place(after, run.head, run.floor)
-            start = after - run.floor
-            records = run.records[start : start + max(limit, 0)]
+            if run.packed is None:
+                start = after - run.floor
+                records = run.records[start : start + max(limit, 0)]
+            else:
+                records = run.packed.page(after, limit)
             return Page(records, run.head, run.epoch, run.status, run.started.log, run.floor)
 
     async def wait(self, key: RunKey, after: int, timeout: float) -> None:
@@ -244,6 +323,9 @@ class MemoryStore:
             run.controls.append(control)
             if idem_key is not None:
                 run.keys[idem_key] = control
+            if run.status == "parked" and wakes(kind):
+                run.status = "queued"
+                run.updated_ms = self._clock.now_ms()
             return control
 
     async def list(self, tenant: str, choice: RunFilter) -> list[RunRow]:
@@ -256,6 +338,9 @@ class MemoryStore:
                 and choice.run in (None, key.run)
                 and choice.graph in (None, run.started.graph)
                 and choice.status in (None, run.status)
+                and choice.thread in (None, run.started.thread)
+                and (choice.created_after_ms is None or run.created_ms >= choice.created_after_ms)
+                and (choice.created_before_ms is None or run.created_ms < choice.created_before_ms)
                 and (choice.before is None or key.run < choice.before)
             ]
             fitting.sort(key=lambda item: item[0].run, reverse=True)
@@ -264,11 +349,50 @@ class MemoryStore:
     async def sweep(self, ended_before_ms: int) -> int:
         """Remove runs that ended before a time, as `LogStore.sweep` says."""
         with self._lock:
-            old = {k for k, run in self._runs.items() if run.status == "ended" and run.updated_ms < ended_before_ms}
+            old = _removable(self._runs, ended_before_ms)
             for key in old:
-                del self._runs[key]
+                self._threads.drop(key, self._runs.pop(key))
             self._keys = {idem: key for idem, key in self._keys.items() if key not in old}
             return len(old)
+
+    async def compact(self, ended_before_ms: int) -> int:
+        """Pack the logs of runs that ended before a time, as `LogStore.compact` says.
+
+        A log with an object that would not come back as it is from its JSON stays as it is.
+        """
+        with self._lock:
+            old = [
+                run
+                for run in self._runs.values()
+                if run.status == "ended" and run.updated_ms < ended_before_ms and not run.compacted
+            ]
+            for run in old:
+                run.compacted = True
+        for run in old:
+            floor, records = run.floor, run.records
+            # In a thread: it takes some µs per event, and the log of a run that has ended never changes.
+            packed = await asyncio.to_thread(pack_all, records)
+            with self._lock:
+                if packed is not None and run.floor == floor:
+                    run.records, run.packed = [], packed
+        return len(old)
+
+    def forget(self, tenant: str, thread: str) -> tuple[str, ...]:
+        """Forget a thread, but for a run that is running.
+
+        Args:
+            tenant: Whose thread.
+            thread: Its name.
+
+        Returns:
+            Ids of the runs that are gone.
+        """
+        with self._lock:
+            gone = [key for key, run in self._threads.runs(tenant, thread).items() if run.status != "running"]
+            for key in gone:
+                self._threads.drop(key, self._runs.pop(key))
+            self._keys = {idem: key for idem, key in self._keys.items() if key not in gone}
+        return tuple(key.run for key in gone)
 
     def trim(self, key: RunKey, floor: int) -> None:
         """Forget the events of a run up to and with `floor`; for the sole reader of a run, when it is done with them.
@@ -284,6 +408,8 @@ class MemoryStore:
         with self._lock:
             run = self._find(key)
             check_place(max(floor, run.floor), run.head, run.floor)
+            if floor > run.floor and run.packed is not None:
+                run.records, run.packed = run.packed.page(run.floor, run.head), None
             if floor > run.floor:
                 del run.records[: floor - run.floor]
                 run.floor = floor
@@ -303,3 +429,17 @@ class MemoryStore:
         run.head = event.seq
         woken, run.waiting = run.waiting, {}
         wake(woken)
+
+
+def _removable(runs: dict[RunKey, _Run], ended_before_ms: int) -> set[RunKey]:
+    old = {key for key, run in runs.items() if run.status == "ended" and run.updated_ms < ended_before_ms}
+    bases = {base for key, run in runs.items() if key not in old and (base := _base(key, run))}
+    while bases:  # what a run that stays stands on stays too, and so on
+        kept = [base for base in bases if base in old]
+        old.difference_update(kept)
+        bases = {base for key in kept if (base := _base(key, runs[key]))}
+    return old
+
+
+def _base(key: RunKey, run: _Run) -> RunKey | None:
+    return None if run.started.base is None else RunKey(key.tenant, run.started.base.run)

@@ -216,24 +216,39 @@ def _grown(phrases: tuple[bytes, ...], chunks: dict[str, NodeChunk]) -> Book | N
 
 def _phrases(chunk: NodeChunk) -> tuple[bytes, ...]:
     """Give the phrases of a chunk; none when it is made of what it should not be made of."""
-    try:
-        pieces = _pieces(chunk.run, chunk.ns, chunk.node, chunk.exec, chunk.attempt, chunk.agent, chunk.message,
-                         chunk.key, chunk.start is None)  # fmt: skip
-        return (_stamp(chunk), *pieces)
-    except (TypeError, ValueError, NodeError):
+    seams = seams_of(chunk)
+    if not seams:
         return ()
+    before_seq, _, before_value, after_value = seams[:4]
+    # From the end of the line before; what comes after the value may end with that end.
+    pieces = (b"}\n" + before_seq, after_value.removesuffix(b"}"), before_value)
+    return (_stamp(chunk), *filter(None, pieces))
 
 
 def _stamp(chunk: NodeChunk) -> bytes:
     return _STAMP + b"%d" % (chunk.ts // 10**_STAMP_DIGITS)
 
 
+def seams_of(chunk: NodeChunk) -> tuple[bytes, ...]:
+    """Give what stands around seq, ts, value and, where there is one, start in the line of a chunk.
+
+    Args:
+        chunk: Any.
+
+    Returns:
+        What comes before seq, ts, value, (start) and what comes last, the same for all chunks of a message; empty when
+        the chunk is made of what it should not be made of.
+    """
+    try:
+        return _seams(chunk.run, chunk.ns, chunk.node, chunk.exec, chunk.attempt, chunk.agent, chunk.message,
+                      chunk.key, chunk.start is None)  # fmt: skip
+    except (TypeError, ValueError, NodeError):
+        return ()
+
+
 @lru_cache(maxsize=4096)
-def _pieces(*shared: Any) -> tuple[bytes, ...]:
-    """Give what stands around seq, value and start in the lines of a message, as the encoder writes it."""
+def _seams(*shared: Any) -> tuple[bytes, ...]:
     run, ns, node, exec_, attempt, agent, message, key, bare = shared
     chunk = NodeChunk(seq=_HOLE, ts=_HOLE, run=run, ns=ns, node=node, exec=exec_, attempt=attempt, agent=agent,
                       message=message, key=key, value=_HOLE, start=None if bare else _HOLE)  # fmt: skip
-    before_seq, _, before_value, after_value, *_ = encode(chunk).split(_HOLE)
-    # From the end of the line before; what comes after the value may end with that end.
-    return tuple(filter(None, (b"}\n" + before_seq, after_value.removesuffix(b"}"), before_value)))
+    return tuple(encode(chunk).split(_HOLE))

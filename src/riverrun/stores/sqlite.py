@@ -8,8 +8,11 @@ command line that asks a run to stop.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import InputError, NotFound
@@ -18,9 +21,11 @@ from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter,
 from riverrun.stores import sqlite_verbs as verbs
 from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_append import Append, Appender
-from riverrun.stores.sqlite_file import open_file
+from riverrun.stores.sqlite_compact import Ended, compactable, next_portion, replace
+from riverrun.stores.sqlite_file import SEQ_MASK, open_file
 from riverrun.stores.sqlite_readers import Readers
 from riverrun.stores.sqlite_rows import list_rows, read_page
+from riverrun.stores.sqlite_sweep import sweep, sweepable
 from riverrun.stores.sqlite_wal import WalKeeper
 from riverrun.stores.sqlite_writer import Request, Writer
 from riverrun.stores.tails import Tails
@@ -57,18 +62,27 @@ class SqliteStore:
         idem_key: str | None = None,
         worker: str | None = None,
         lease_seconds: float = 0.0,
+        prefix: Sequence[Event] = (),
+        one_per_thread: bool = False,
     ) -> Created:
         """Make a run, as `LogStore.create` says.
 
         Raises:
             StoreError: E4002, the store cannot be written.
             InputError: E2013, the key or the id was used for something else; E2002, a name that cannot be kept.
-            NodeError: E3008, the input is not JSON.
+            NodeError: E3008, an event is not JSON.
+            HeadMoved: E4005, the events of `prefix` do not continue `started`.
+            Busy: E3018, `one_per_thread`, and the thread has an unfinished run.
         """
         key = RunKey(tenant, started.run)
-        if not all(map(_storable, (*key, idem_key or "", worker or ""))):
-            raise InputError("E2002", "a tenant, run, key or worker has characters that cannot be kept")
-        work = verbs.create(tenant, started, idem_key, worker, _ms(lease_seconds))
+        base_run = "" if started.base is None else started.base.run
+        if not all(map(_storable, (*key, idem_key or "", worker or "", started.thread or "", base_run))):
+            raise InputError("E2002", "a tenant, run, key, worker or thread has characters that cannot be kept")
+        wanted = verbs.Wanted(tenant, idem_key, worker, _ms(lease_seconds), one_per_thread)
+        if len(prefix) > verbs.PREFIX_EVENTS:  # its JSON would hold up the event loop
+            work = await asyncio.to_thread(verbs.create, wanted, started, prefix)
+        else:
+            work = verbs.create(wanted, started, prefix)
         return await self._writer.write(Request(work, (key,)))
 
     async def claim(self, worker: str, *, graphs: frozenset[str], limit: int, lease_seconds: float) -> list[RunRow]:
@@ -80,7 +94,14 @@ class SqliteStore:
         return await self._writer.write(Request(verbs.claim(worker, graphs, limit, _ms(lease_seconds))))
 
     async def append(
-        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_seconds: float
+        self,
+        key: RunKey,
+        epoch: int,
+        expected_seq: int,
+        events: list[Event],
+        lease_seconds: float,
+        *,
+        controls_seen: int | None = None,
     ) -> int:
         """Append durably and renew the lease, as `LogStore.append` says.
 
@@ -93,7 +114,9 @@ class SqliteStore:
             StoreError: E4002, the outcome is unknown.
         """
         self._check(key)
-        return await self._writer.write(Append(key, epoch, expected_seq, events, _ms(lease_seconds), self._books))
+        lease_ms = _ms(lease_seconds)
+        request = Append(key, epoch, expected_seq, events, lease_ms, self._books, controls_seen)
+        return await self._writer.write(request)
 
     def renew(self, worker: str, held: list[Held], lease_seconds: float) -> Renewal:  # noqa: ARG002 an epoch has one worker
         """Renew leases and fetch controls, as `LogStore.renew` says. Blocks; not for an event loop's thread.
@@ -139,8 +162,8 @@ class SqliteStore:
         Raises:
             StoreError: E4002, the store cannot be read.
         """
-        if not _storable(tenant):
-            return []
+        if not all(map(_storable, (tenant, *(name for name in structs.astuple(choice) if isinstance(name, str))))):
+            return []  # nobody is called that
         return await self._readers.run(list_rows, tenant, choice)
 
     async def sweep(self, ended_before_ms: int) -> int:
@@ -149,10 +172,34 @@ class SqliteStore:
         Raises:
             StoreError: E4002, the store cannot be written.
         """
-        total = 0
-        while removed := await self._writer.write(Request(verbs.sweep(ended_before_ms))):
-            total += removed
+        total, after = 0, (-1, 0)
+        while found := await self._readers.run(sweepable, ended_before_ms, after):
+            after, left = found[-1], [run_id for _, run_id in found]
+            while left:
+                removed, left = await self._writer.write(Request(sweep(ended_before_ms, left)))
+                total += removed
         return total
+
+    async def compact(self, ended_before_ms: int) -> int:
+        """Join the batches of runs that ended before a time, as `LogStore.compact` says.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        total, after = 0, (-1, 0)
+        while found := await self._readers.run(compactable, ended_before_ms, after):
+            after = (found[-1].ended_ms, found[-1].id)
+            for ended in found:
+                total += await self._compact(ended)
+        return total
+
+    async def _compact(self, ended: Ended) -> bool:
+        below = SEQ_MASK + 1
+        while portion := await self._readers.run(next_portion, ended, below):
+            if not await self._writer.write(Request(replace(ended, portion))):
+                return False  # another process is at it
+            below = portion.first_seq
+        return await self._writer.write(Request(replace(ended, None)))
 
     async def close(self) -> None:
         """Finish what was asked before, end the threads, close the file; idempotent."""

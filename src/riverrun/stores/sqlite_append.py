@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -10,25 +11,27 @@ import msgspec
 from riverrun.base.errors import NotFound, RiverrunError
 from riverrun.events.kinds import Event
 from riverrun.events.record import Record
-from riverrun.log.log import check_append, ending_of, status_after
+from riverrun.log.log import WAKING, check_append, ending_of, status_after
 from riverrun.log.store import RunKey
 from riverrun.stores.batch import pack
+from riverrun.stores.checksum import batch_name, checksum
 from riverrun.stores.phrases import Book, Books
-from riverrun.stores.sqlite_file import place
+from riverrun.stores.sqlite_file import place, rows
 from riverrun.stores.sqlite_rows import State, states
 from riverrun.stores.sqlite_writer import Done, Request
 from riverrun.stores.tails import Change
 
 # Rows of numbers as JSON, all bodies as one blob: one step each, see `sqlite_rows`.
 _INSERT = """
-INSERT INTO batch (place, first_seq, epoch, body)
-SELECT value ->> 0, value ->> 1, value ->> 2, substr(?2, value ->> 3, value ->> 4) FROM json_each(?1)
+INSERT INTO batch (place, first_seq, epoch, crc, body)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, substr(?2, value ->> 4, value ->> 5) FROM json_each(?1)
 """
 _UPDATE = """
 UPDATE run SET head = j.value ->> 1, status = j.value ->> 2, ending = j.value ->> 3, lease_until_ms = j.value ->> 4,
   updated_ms = ?2
 FROM json_each(?1) AS j WHERE run.id = j.value ->> 0
 """
+_UNHEARD = f"SELECT 1 FROM control WHERE run = ? AND n > ? AND kind IN {WAKING!r} LIMIT 1"  # noqa: S608 names of ours
 
 
 class Append(Request[int]):
@@ -41,12 +44,20 @@ class Append(Request[int]):
         events: What to append; encoded here, so that what is not JSON is refused before anything is written.
         lease_ms: How long the renewed lease lasts.
         books: Of the store.
+        controls_seen: `n` of the last control that the owner took; None: it does not ask.
     """
 
-    __slots__ = ("epoch", "events", "expected_seq", "key", "lease_ms", "packed")
+    __slots__ = ("controls_seen", "epoch", "events", "expected_seq", "key", "lease_ms", "packed")
 
     def __init__(
-        self, key: RunKey, epoch: int, expected_seq: int, events: list[Event], lease_ms: int, books: Books
+        self,
+        key: RunKey,
+        epoch: int,
+        expected_seq: int,
+        events: list[Event],
+        lease_ms: int,
+        books: Books,
+        controls_seen: int | None = None,
     ) -> None:
         self.packed = pack(key, events, books)
         super().__init__(_alone, keys=(key,), size_bytes=len(self.packed.text))
@@ -55,9 +66,17 @@ class Append(Request[int]):
         self.expected_seq = expected_seq
         self.events = events
         self.lease_ms = lease_ms
+        self.controls_seen = controls_seen
 
-    def judge(self, state: State | None) -> State:
+    def judge(self, state: State | None, unheard: Callable[[int, int], bool]) -> State:
         """Apply the rules, and say what the run is like afterwards.
+
+        Args:
+            state: The run as it is; None when there is none.
+            unheard: Says whether a run, by its number, has a control that wakes it behind the n-th one.
+
+        Returns:
+            The run as it will be.
 
         Raises:
             Fenced: E4004, the epoch is old.
@@ -69,7 +88,11 @@ class Append(Request[int]):
             raise NotFound("E2005", f"there is no run {self.key.run!r}")
         check_append(state.epoch, state.head, state.status, self.epoch, self.expected_seq, self.events)
         last = self.events[-1]
-        after = state._replace(head=last.seq, status=status_after(last))
+        status = status_after(last)
+        seen = self.controls_seen
+        if status == "parked" and seen is not None and state.controls > seen and unheard(state.id, seen):
+            status = "queued"
+        after = state._replace(head=last.seq, status=status)
         records = list(map(Record, range(state.head + 1, last.seq + 1), self.events, self.packed.lines))
         change = Change(self.key, after.epoch, after.status, after.log, after.floor, after.head, records)
         self.done = Done(after.head, (change,))
@@ -106,18 +129,23 @@ class Appender:
         appends = [request for request in group if isinstance(request, Append)]
         if not appends:
             return group
+
+        def unheard(run_id: int, seen: int) -> bool:
+            return bool(rows(db, _UNHEARD, (run_id, seen)))
+
         now = states(db, list({append.key: None for append in appends}))
-        batches, rows, bodies, offset = [], {}, [], 1
+        batches, runs, bodies, offset = [], {}, [], 1
         for append in appends:
             try:
                 before = now.get(append.key)
-                now[append.key] = state = append.judge(before)
+                now[append.key] = state = append.judge(before, unheard)
             except RiverrunError as error:
                 append.error = error
                 continue
             ending, body = ending_of(append.events[-1]), self._body(append, state)
-            batches.append((place(state.id, state.head), append.expected_seq + 1, state.epoch, offset, len(body)))
-            rows[state.id] = (
+            names = (place(state.id, state.head), append.expected_seq + 1, state.epoch)
+            batches.append((*names, checksum(batch_name(*names), body), offset, len(body)))
+            runs[state.id] = (
                 state.id,
                 state.head,
                 state.status,
@@ -128,7 +156,7 @@ class Appender:
             offset += len(body)
         if batches:
             db.execute(_INSERT, (msgspec.json.encode(batches).decode(), b"".join(bodies)))
-            db.execute(_UPDATE, (msgspec.json.encode(list(rows.values())).decode(), now_ms))
+            db.execute(_UPDATE, (msgspec.json.encode(list(runs.values())).decode(), now_ms))
         return [request for request in group if not isinstance(request, Append)]
 
     def _body(self, append: Append, state: State) -> bytes:

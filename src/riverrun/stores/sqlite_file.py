@@ -1,8 +1,9 @@
-"""A SQLite file of ours: its schema, how a connection to it is made, and what its errors mean here.
+"""A SQLite file of ours: how it is known, how a connection to it is made, and what its errors mean here.
 
 A file is known by its `application_id`, its schema by `user_version`; both are set in the transaction that makes the
-schema, before the file is switched to WAL, so that they always stand in the file itself. A file of another program, of
-a newer version, or a damaged one is refused and left as it is.
+schema, before the file is switched to WAL, so that they always stand in the file itself. A file of an older version is
+brought up to date when it is opened. One of another program, of a newer version, or a damaged one is refused and left
+as it is.
 """
 
 from __future__ import annotations
@@ -14,55 +15,13 @@ from typing import Any
 import apsw
 
 from riverrun.base.errors import StoreError
+from riverrun.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION
 
-APPLICATION_ID = 0x52495652  # "RIVR"
-SCHEMA_VERSION = 1
 BUSY_MS = 5_000  # how long a connection waits for another process to finish its commit
 
 # `place` orders the batches of a run by their last event in one integer key: no second index, no second look-up.
 SEQ_BITS = 32
 SEQ_MASK = (1 << SEQ_BITS) - 1
-
-SCHEMA = """
-CREATE TABLE run (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: no run inherits another's batches
-  tenant TEXT NOT NULL,
-  run TEXT NOT NULL,
-  graph TEXT NOT NULL,
-  thread TEXT,
-  log TEXT NOT NULL,
-  status TEXT NOT NULL,
-  ending TEXT,
-  epoch INTEGER NOT NULL,
-  head INTEGER NOT NULL,
-  floor INTEGER NOT NULL DEFAULT 0,
-  controls INTEGER NOT NULL DEFAULT 0,   -- n of the last control
-  created_ms INTEGER NOT NULL,
-  updated_ms INTEGER NOT NULL,
-  worker TEXT,
-  lease_until_ms INTEGER NOT NULL,
-  idem_key TEXT,
-  UNIQUE (tenant, run)
-) STRICT;
-CREATE UNIQUE INDEX run_by_idem_key ON run (tenant, idem_key) WHERE idem_key IS NOT NULL;
-CREATE INDEX run_to_claim ON run (id) WHERE status IN ('queued', 'running');
-CREATE INDEX run_to_sweep ON run (updated_ms) WHERE status = 'ended';
-CREATE TABLE batch (
-  place INTEGER PRIMARY KEY,             -- run.id << 32 | seq of its last event
-  first_seq INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  body BLOB NOT NULL                     -- see batch.py
-) STRICT;
-CREATE TABLE control (
-  run INTEGER NOT NULL,                  -- run.id
-  n INTEGER NOT NULL,
-  kind TEXT NOT NULL,
-  payload BLOB NOT NULL,                 -- JSON
-  idem_key TEXT,
-  PRIMARY KEY (run, n)
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX control_by_idem_key ON control (run, idem_key) WHERE idem_key IS NOT NULL;
-"""
 
 _DAMAGED = (apsw.NotADBError, apsw.CorruptError, apsw.FormatError)
 _CLOSED_DOOR = (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError, apsw.AuthError)
@@ -73,13 +32,13 @@ def place(run_id: int, seq: int) -> int:
     return run_id << SEQ_BITS | seq
 
 
-def rows(db: apsw.Connection, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def rows(db: apsw.Connection, query: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
     """Run a statement to its end and give all it answers: one that is left halfway would hold up the next commit.
 
     Args:
         db: Any connection.
         query: One statement.
-        values: For its question marks.
+        values: For its question marks, or by name.
 
     Returns:
         The rows.
@@ -170,21 +129,24 @@ def _look(path: str) -> None:
         db.close()
 
 
-def _is_ours(db: apsw.Connection, path: str) -> bool:
-    """Say whether the schema is there (True) or the file is empty (False); anything else is refused.
+def _is_ours(db: apsw.Connection, path: str) -> int:
+    """Give the version of the schema, or 0 when the file is empty; anything else is refused.
 
     In a transaction, so that all is of one moment while another process makes the file.
     """
-    application, version = db.pragma("application_id"), db.pragma("user_version")
+    application: int = db.pragma("application_id")
+    version: int = db.pragma("user_version")
     if application == APPLICATION_ID:
         if version > SCHEMA_VERSION:
             what = f"the file has schema {version}, this version of Riverrun knows {SCHEMA_VERSION}"
             raise StoreError("E4003", what, where=path, mend="Use the newer version of Riverrun, or name another file.")
+        if version not in {SCHEMA_VERSION, *MIGRATIONS}:
+            raise StoreError("E4003", f"the file has schema {version}, which never was", where=path)
         db.execute("SELECT 1 FROM run, batch, control LIMIT 1").fetchall()  # damage in the schema shows here
-        return True
+        return version
     if application or version or db.execute("SELECT count(*) FROM sqlite_schema").get:
         raise StoreError("E4003", "the file was made by another program", where=path)
-    return False
+    return 0
 
 
 def _set_up(db: apsw.Connection, path: str) -> None:
@@ -193,21 +155,25 @@ def _set_up(db: apsw.Connection, path: str) -> None:
     db.set_busy_timeout(BUSY_MS)
     db.pragma("synchronous", 2)  # FULL: a commit that was acknowledged survives a power cut
     db.execute("BEGIN")
-    there = _is_ours(db, path)
+    version = _is_ours(db, path)
     db.execute("COMMIT")
-    if not there:
+    if version < SCHEMA_VERSION:
         _make(db, path)
     _use_wal(db, path)
     db.pragma("journal_size_limit", 64 * 1024 * 1024)
 
 
 def _make(db: apsw.Connection, path: str) -> None:
+    """Make the schema, or bring it up to date: all of it, or the file stays as it was."""
     db.execute("BEGIN EXCLUSIVE")
     try:
-        if not _is_ours(db, path):  # another process may have been faster
+        version = _is_ours(db, path)  # another process may have been faster
+        if not version:
             db.execute(SCHEMA)
             db.pragma("application_id", APPLICATION_ID)
-            db.pragma("user_version", SCHEMA_VERSION)
+        for older in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+            db.execute(MIGRATIONS[older])
+        db.pragma("user_version", SCHEMA_VERSION)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -5,6 +5,7 @@ Rules of this file:
 * A commit comes in here after it has succeeded, never before (L2).
 * A log has a tail here only while this process is the one that writes it. When another process may have written
   (fenced, a lost lease, a commit of unknown outcome), the tail is forgotten and the store is asked.
+* A run that nobody runs (parked, queued) may be claimed by any process: the store is asked, until this one claims it.
 * Memory is bounded: per log and in all; what does not fit is in the store.
 * Every method may be called from any thread.
 """
@@ -52,7 +53,8 @@ class _Tail:
         """Add what was committed, and say by how much the cost of this tail changed."""
         before = self.cost
         self.cost = self.cost or TAIL_BYTES
-        if self.records and change.records and change.records[0].seq != self.records[-1].seq + 1:
+        first = change.records[0].seq if change.records else change.head + 1
+        if self.records and first != self.records[-1].seq + 1:  # another process wrote in between
             self.records, self.cost = [], TAIL_BYTES
         self.change = change
         self.checked = monotonic()
@@ -65,6 +67,8 @@ class _Tail:
     def page(self, after: int, limit: int) -> Page | None:
         """Give a page from here, or None when the store must be asked."""
         change = self.change
+        if not self.is_ours():
+            return None
         if after == change.head:
             known = change.status == "ended" or monotonic() - self.checked < FRESH_SECONDS
             records: list[Record] = []
@@ -73,6 +77,10 @@ class _Tail:
             known = first <= after + 1 <= change.head
             records = self.records[after + 1 - first : after + 1 - first + max(limit, 0)] if known else []
         return Page(records, change.head, change.epoch, change.status, change.log, change.floor) if known else None
+
+    def is_ours(self) -> bool:
+        """Say whether no other process may have written since: not of a run that nobody runs, which any may claim."""
+        return self.change.status in ("running", "ended")
 
     def _halve(self, limit_bytes: int) -> None:
         drop = 0
@@ -157,9 +165,10 @@ class Tails:
             tail = self._tails.get(key)
             if tail is not None and tail.change.head > after:
                 return
-            if tail is None:
+            here = tail is not None and tail.is_ours()
+            if not here:
                 first, self._news = not self._abroad, True
-            side = self._here if tail is not None else self._abroad
+            side = self._here if here else self._abroad
             waiting = side.setdefault(key, {})
             room = self._rooms.here()
             future: asyncio.Future[None] = room.loop.create_future()

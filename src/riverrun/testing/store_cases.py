@@ -17,7 +17,8 @@ Case = Callable[[LogStore, ManualClock], Awaitable[None]]
 PATIENCE = 10.0  # seconds until a hint that must come is taken for lost
 
 
-async def _owned(store: LogStore, number: int = 1) -> RunKey:
+async def owned(store: LogStore, number: int = 1) -> RunKey:
+    """Make a run that `w-1` owns from the start, at epoch 1, for 30 s."""
     started = RunStarted(seq=1, ts=1, run=f"{number:032x}", graph="g", log=f"{number:08x}", input={})
     row, _ = await store.create("acme", started, worker="w-1", lease_seconds=30)
     assert (row.epoch, row.head, row.status) == (1, 1, "running")
@@ -26,7 +27,7 @@ async def _owned(store: LogStore, number: int = 1) -> RunKey:
 
 async def a_waiting_reader_is_woken_by_an_append(store: LogStore, _clock: ManualClock) -> None:
     """Wake every reader when the log grows."""
-    key = await _owned(store)
+    key = await owned(store)
     readers = [asyncio.create_task(store.wait(key, 1, 60)) for _ in range(3)]
     await asyncio.sleep(0)
     await store.append(key, 1, 1, make_events(key.run, 2, ["chunk"]), 30)
@@ -37,7 +38,7 @@ async def a_waiting_reader_is_woken_by_an_append(store: LogStore, _clock: Manual
 
 async def a_waiting_reader_is_woken_by_a_takeover(store: LogStore, clock: ManualClock) -> None:
     """Wake the readers when another worker takes the run."""
-    key = await _owned(store)
+    key = await owned(store)
     reader = asyncio.create_task(store.wait(key, 1, 60))
     await asyncio.sleep(0)
     clock.advance(31)
@@ -47,19 +48,19 @@ async def a_waiting_reader_is_woken_by_a_takeover(store: LogStore, clock: Manual
 
 async def waiting_for_what_is_there_returns_at_once(store: LogStore, _clock: ManualClock) -> None:
     """Let no reader sleep over what it could read."""
-    key = await _owned(store)
+    key = await owned(store)
     await asyncio.wait_for(store.wait(key, 0, 60), PATIENCE)
 
 
 async def a_wait_ends_at_its_time_out(store: LogStore, _clock: ManualClock) -> None:
     """Return without a hint when there is none."""
-    key = await _owned(store)
+    key = await owned(store)
     await asyncio.wait_for(store.wait(key, 1, 0.001), PATIENCE)
 
 
 async def a_reader_that_leaves_disturbs_nobody(store: LogStore, _clock: ManualClock) -> None:
     """Cancel one wait: it ends alone."""
-    key = await _owned(store)
+    key = await owned(store)
     leaver, stayer = (asyncio.create_task(store.wait(key, 1, 60)) for _ in range(2))
     await asyncio.sleep(0)
     leaver.cancel()
@@ -71,14 +72,14 @@ async def a_reader_that_leaves_disturbs_nobody(store: LogStore, _clock: ManualCl
 
 async def an_unknown_outcome_is_settled_at_the_tail(store: LogStore, clock: ManualClock) -> None:
     """Tell from the tail whether an append is in the log, is not, or whether somebody else has the run (L7)."""
-    key = await _owned(store)
+    key = await owned(store)
     events = make_events(key.run, 2, ["chunk", "chunk"])
     assert not settle(await store.read(key, 1, 1), 1, 1, len(events))
     await store.append(key, 1, 1, events, 30)
     assert settle(await store.read(key, 1, 1), 1, 1, len(events))
     clock.advance(31)
     await store.claim("w-2", graphs=frozenset({"g"}), limit=1, lease_seconds=30)
-    await _refused(Fenced, settle_now(store, key, 1, len(events)))
+    await refused(Fenced, settle_now(store, key, 1, len(events)))
 
 
 async def settle_now(store: LogStore, key: RunKey, expected_seq: int, count: int) -> bool:
@@ -88,12 +89,12 @@ async def settle_now(store: LogStore, key: RunKey, expected_seq: int, count: int
 
 async def a_zombie_writes_nothing(store: LogStore, clock: ManualClock) -> None:
     """Fence the former owner after a claim, at whatever head it tries (L5)."""
-    key = await _owned(store)
+    key = await owned(store)
     clock.advance(31)
     (row,) = await store.claim("w-2", graphs=frozenset({"g"}), limit=1, lease_seconds=30)
     assert (row.epoch, row.head, row.worker) == (2, 2, "w-2")
     for head in (1, 2):
-        await _refused(Fenced, store.append(key, 1, head, make_events(key.run, head + 1, ["chunk"]), 30))
+        await refused(Fenced, store.append(key, 1, head, make_events(key.run, head + 1, ["chunk"]), 30))
     assert [key] == (await asyncio.to_thread(store.renew, "w-1", [Held(key, 1, 0)], 30)).lost
     assert await store.append(key, 2, 2, make_events(key.run, 3, ["completed"]), 30) == 3
 
@@ -101,7 +102,7 @@ async def a_zombie_writes_nothing(store: LogStore, clock: ManualClock) -> None:
 async def a_claim_and_an_append_at_once_agree_on_one_order(store: LogStore, clock: ManualClock) -> None:
     """Give one event per seq and rising epochs, whichever comes first (L1, L4, L5)."""
     for number in range(1, 11):
-        key = await _owned(store, number)
+        key = await owned(store, number)
         clock.advance(31)
         append = store.append(key, 1, 1, make_events(key.run, 2, ["chunk"]), 0)
         claim = store.claim("w-2", graphs=frozenset({"g"}), limit=1, lease_seconds=1e6)
@@ -115,7 +116,7 @@ async def a_claim_and_an_append_at_once_agree_on_one_order(store: LogStore, cloc
 
 async def many_runs_at_once_stay_apart(store: LogStore, _clock: ManualClock) -> None:
     """Append to many runs at the same time: each event lands in its own log."""
-    keys = [await _owned(store, number) for number in range(1, 41)]
+    keys = [await owned(store, number) for number in range(1, 41)]
 
     async def write(key: RunKey) -> None:
         head = 1
@@ -131,7 +132,7 @@ async def many_runs_at_once_stay_apart(store: LogStore, _clock: ManualClock) -> 
 
 async def renewing_needs_no_event_loop(store: LogStore, _clock: ManualClock) -> None:
     """Renew from a thread while the loop does something else, and bring what was asked."""
-    key = await _owned(store)
+    key = await owned(store)
     asked = await store.control(key, "stop", {"reason": "enough"})
     renewal = await asyncio.to_thread(store.renew, "w-1", [Held(key, 1, 0)], 30)
     assert ([], {key: [asked]}) == (renewal.lost, renewal.controls)
@@ -149,24 +150,25 @@ async def one_key_makes_one_run_however_many_ask_at_once(store: LogStore, _clock
 
 async def a_repeated_append_is_found_out(store: LogStore, _clock: ManualClock) -> None:
     """Send the same again after success: nothing changes (L7)."""
-    key = await _owned(store)
+    key = await owned(store)
     events = make_events(key.run, 2, ["chunk"])
     await store.append(key, 1, 1, events, 30)
-    await _refused(HeadMoved, store.append(key, 1, 1, events, 30))
+    await refused(HeadMoved, store.append(key, 1, 1, events, 30))
     assert (await store.read(key, 0, 10)).head == 2
 
 
 async def what_is_not_json_is_refused_and_leaves_nothing(store: LogStore, _clock: ManualClock) -> None:
     """Refuse with E3008 before anything is written; the run goes on."""
-    key = await _owned(store)
+    key = await owned(store)
     good = make_events(key.run, 2, ["chunk"])
     bad = Custom(seq=3, ts=1, run=key.run, node="n", exec="n:1", value=object())
-    await _refused(NodeError, store.append(key, 1, 1, [*good, bad], 30))
+    await refused(NodeError, store.append(key, 1, 1, [*good, bad], 30))
     assert (await store.read(key, 0, 10)).head == 1
     assert await store.append(key, 1, 1, good, 30) == 2
 
 
-async def _refused(kind: type[RiverrunError], verb: Awaitable[object]) -> None:
+async def refused(kind: type[RiverrunError], verb: Awaitable[object]) -> None:
+    """Expect an error of that kind and of no other."""
     try:
         given = await verb
     except kind:

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from riverrun.base.errors import ProtocolFault
 from riverrun.events.codec import decode as decode_event
-from riverrun.events.kinds import Event
+from riverrun.events.kinds import Event, Question
 from riverrun.events.record import Record
 
 Body = TypeVar("Body")
@@ -77,6 +77,16 @@ class RunInfo(Struct, frozen=True, kw_only=True):
     updated_ms: int
 
 
+class AskingRun(RunInfo, frozen=True, kw_only=True):
+    """The answer to `GET /v1/runs/{run}`: the run, and what it waits to be told.
+
+    Attributes:
+        questions: All that are open of a run that is parked; else none.
+    """
+
+    questions: tuple[Question, ...] = ()
+
+
 class RunList(Struct, frozen=True, kw_only=True):
     """The answer to `GET /v1/runs`: newest first."""
 
@@ -92,11 +102,19 @@ class GraphEdge(Struct, frozen=True, kw_only=True):
 
 
 class GraphInfo(Struct, frozen=True, kw_only=True):
-    """One graph that is served: its name, its nodes in the order they were added, and its edges."""
+    """One graph that is served.
+
+    Attributes:
+        name: What a start calls it.
+        nodes: In the order they were added.
+        edges: Between them.
+        input: JSON Schema of what a run may be started with.
+    """
 
     name: str
     nodes: tuple[str, ...] = ()
     edges: tuple[GraphEdge, ...] = ()
+    input: dict[str, Any] = {}
 
 
 class GraphList(Struct, frozen=True, kw_only=True):
@@ -217,6 +235,19 @@ def page(read: LogPage, after: int) -> bytes:
 def run(row: Row) -> bytes:
     """Write a run as JSON."""
     return msgspec.json.encode(_info(row))
+
+
+def asking_run(row: Row, questions: Iterable[Question]) -> bytes:
+    """Write a run as JSON, with what it waits to be told.
+
+    Args:
+        row: The run.
+        questions: All that are open.
+
+    Returns:
+        JSON.
+    """
+    return msgspec.json.encode(AskingRun(**msgspec.structs.asdict(_info(row)), questions=tuple(questions)))
 
 
 def runs(rows: Iterable[Row]) -> bytes:

@@ -1,0 +1,84 @@
+"""A graph that is called by the function of a node: what it says is heard in the run of that node.
+
+Its events become events of that run, its questions become questions of the node; when the node is stopped, it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from riverrun.events.kinds import Event, NodeEvent
+from riverrun.face.run import INTERRUPT, Run
+from riverrun.face.thread import Begun
+from riverrun.graph.state import State
+from riverrun.runs.context import Call, Context, running
+
+
+def call_inside() -> Called | None:
+    """Give the call that begins here, where a node of a run is running; None elsewhere."""
+    context = running.get()
+    return None if context is None else Called(context, context.call())
+
+
+class Called:
+    """One call of a graph by a node.
+
+    Args:
+        context: That of the node.
+        call: Its place in the run.
+    """
+
+    def __init__(self, context: Context, call: Call) -> None:
+        self._context = context
+        self._call = call
+
+    def relay_all(self, events: Iterable[Event]) -> None:
+        """Let events of nodes become events of the caller's run."""
+        for event in events:
+            if isinstance(event, NodeEvent):
+                self._call.relay(event)
+
+    async def result(self, begin: Callable[[], Awaitable[Begun | State]]) -> Any:
+        """Run the graph to its end, asking what it asks in the name of the node.
+
+        Args:
+            begin: Begins the run.
+
+        Returns:
+            The final state.
+
+        Raises:
+            Interrupted: It asks something that was not answered yet.
+            RunFailed: E3011, it did not complete.
+        """
+        kept: Run | None = self._call.recall()
+        # One that waited for this attempt is not run again; what it has said is void with the attempt before, and is
+        # said again.
+        begun = await begin() if kept is None else Begun(kept)
+        if not isinstance(begun, Begun):
+            return begun
+        run, after = begun.run, begun.after
+        try:
+            while True:
+                await self._follow(run, after)
+                result = await run.result()
+                if INTERRUPT not in result:
+                    return result
+                after = run.head
+                self._call.keep(run)
+                answers = {
+                    each.id: self._context.interrupt(each.value) for each in run.questions if each.kind == "asked"
+                }
+                self._call.recall()
+                await run.resume(answers)
+        except asyncio.CancelledError:
+            await run.stop("the node that called it was cancelled")
+            raise
+
+    async def _follow(self, run: Run, after: int) -> None:
+        async with aclosing(run.pages(after)) as pages:
+            async for events in pages:
+                self.relay_all(events)

@@ -1,0 +1,291 @@
+"""The intended differences from LangGraph: for each, the program that shows it, what either engine gives, and why."""
+
+from tests.differential.compare import Difference
+
+MERGE_ORDER = (
+    "Branches merge in the order in which the graph declares them, depth first; LangGraph merges step by step "
+    "and by the names of the nodes. Only the order inside a list differs."
+)
+JOIN_ONCE = (
+    "Branches that meet join once, however unequal they are: a node waits for whatever can still reach it. "
+    "LangGraph runs it whenever something arrives, unless it has `defer=True` or a listed edge."
+)
+OWN_ANCESTORS = (
+    "There is no barrier between steps, so a node sees what its own ancestors wrote, and nothing of a sibling "
+    "that happened to be done earlier."
+)
+CONFLICT = (
+    "Branches that do not know of each other may not write one key without a reducer, also when LangGraph "
+    "happens to run them in different steps (there the later one wins)."
+)
+IN_PLACE = (
+    "What a node changes in place in the state that it was given stays its own; only what it gives back is written."
+)
+UNKNOWN_KEY = (
+    "A key that the state, or the input schema, does not have is an error that names it; LangGraph drops it in silence."
+)
+UNKNOWN_TARGET = (
+    "A router, a `Command` or a `Send` that names a node that there is not ends the run (E3006); LangGraph "
+    "warns in its log and goes on without it."
+)
+ROUTER_FAILS = (
+    "A node is done when its routers have answered: if one fails, the node has failed, and its update is not "
+    "told of. An answer that is not in the path map is E3006."
+)
+BUDGET = (
+    "`recursion_limit` counts executions of nodes, and as many as it says may run; LangGraph counts steps and "
+    "needs one more than the run takes."
+)
+REDUCER_FAILS = (
+    "What a reducer raises is told as E3007, with the key and the node, and the update that it refused is not told of."
+)
+OVERWRITE = (
+    "An `Overwrite` replaces what its node could know of; what a sibling wrote at the same time is reduced on "
+    "top of it. LangGraph drops the sibling's write."
+)
+HANDLER = "What an error handler gives back is told under its node's own name; LangGraph makes a node of the handler."
+INNER_WRITES = (
+    "An inner graph gives the graph around it what its nodes wrote, so a list that both share does not double;"
+    " LangGraph gives the whole inner state again."
+)
+DEFAULTS = "Defaults of a class are starting values of the state, also when nobody writes the key."
+ONE_UPDATE = (
+    "Several updates of one execution are told as one in the mode `updates`, combined by the reducers of their"
+    " keys; LangGraph tells a list of them."
+)
+CHECKED = "A node that nothing leads to, and an edge that is declared twice, are refused by `compile()` and `add_edge`."
+
+DIFFERENCES = {
+    "the_order_in_which_branches_merge": Difference(
+        MERGE_ORDER,
+        {"state": {"trace": ["aa", "mm", "zz"]}},
+        {"state": {"trace": ["zz", "mm", "aa"]}},
+    ),
+    "branches_of_two_that_meet": Difference(
+        MERGE_ORDER,
+        {"state": {"trace": ["a", "b1", "c1", "b2", "c2", "d"]}},
+        {"state": {"trace": ["a", "b1", "b2", "c1", "c2", "d"]}},
+    ),
+    "calls_that_make_calls": Difference(
+        MERGE_ORDER,
+        {"state": {"done": [4, 2, 2, 1, 1, 1, 1], "items": []}},
+        {"state": {"done": [4, 2, 1, 1, 2, 1, 1], "items": []}},
+    ),
+    "branches_of_unequal_length": Difference(
+        JOIN_ONCE,
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["b"]}],
+                ["c1", {"seen": ["c1"]}],
+                ["c2", {"seen": ["c2"]}],
+                ["d", {"seen": ["d"]}],
+                ["d", {"seen": ["d"]}],
+            ]
+        },
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["b"]}],
+                ["c1", {"seen": ["c1"]}],
+                ["c2", {"seen": ["c2"]}],
+                ["d", {"seen": ["d"]}],
+            ]
+        },
+    ),
+    "branches_of_unequal_length_and_what_follows": Difference(
+        JOIN_ONCE,
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["b"]}],
+                ["c1", {"seen": ["c1"]}],
+                ["c2", {"seen": ["c2"]}],
+                ["d", {"seen": ["d"]}],
+                ["d", {"seen": ["d"]}],
+                ["e", {"seen": ["e"]}],
+                ["e", {"seen": ["e"]}],
+            ]
+        },
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["b"]}],
+                ["c1", {"seen": ["c1"]}],
+                ["c2", {"seen": ["c2"]}],
+                ["d", {"seen": ["d"]}],
+                ["e", {"seen": ["e"]}],
+            ]
+        },
+    ),
+    "a_loop_in_a_branch_that_meets_another": Difference(
+        JOIN_ONCE,
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["round 1"]}],
+                ["b", {"seen": ["round 2"]}],
+                ["b", {"seen": ["round 3"]}],
+                ["d", {"seen": ["d"]}],
+                ["d", {"seen": ["d"]}],
+            ]
+        },
+        {
+            "updates": [
+                ["a", {"seen": ["a"]}],
+                ["b", {"seen": ["round 1"]}],
+                ["b", {"seen": ["round 2"]}],
+                ["b", {"seen": ["round 3"]}],
+                ["d", {"seen": ["d"]}],
+            ]
+        },
+    ),
+    "a_later_branch_does_not_see_its_sibling": Difference(
+        OWN_ANCESTORS,
+        {
+            "state": {"trace": ["a", "b", "b2 saw a,b"]},
+            "updates": [["a", {"trace": ["a"]}], ["b", {"trace": ["b"]}], ["b2", {"trace": ["b2 saw a,b"]}]],
+        },
+        {
+            "state": {"trace": ["a", "b", "b2 saw b"]},
+            "updates": [["a", {"trace": ["a"]}], ["b", {"trace": ["b"]}], ["b2", {"trace": ["b2 saw b"]}]],
+        },
+    ),
+    "a_branch_that_ends_early": Difference(
+        OWN_ANCESTORS,
+        {
+            "state": {"n": 3, "trace": ["a", "b", "b2"]},
+            "updates": [["a", {"trace": ["a"]}], ["b", {"trace": ["b"]}], ["b2", {"trace": ["b2"]}], ["b3", {"n": 3}]],
+        },
+        {
+            "state": {"n": 2, "trace": ["a", "b", "b2"]},
+            "updates": [["a", {"trace": ["a"]}], ["b", {"trace": ["b"]}], ["b2", {"trace": ["b2"]}], ["b3", {"n": 2}]],
+        },
+    ),
+    "two_writers_of_one_key_a_step_apart": Difference(
+        CONFLICT,
+        {"state": {"x": 1, "y": 1}, "error": None},
+        {"state": {"x": 0}, "error": "InvalidUpdateError"},
+    ),
+    "what_a_node_changes_in_place": Difference(
+        IN_PLACE,
+        {"state": {"trace": ["input", "secret", "told", "b"]}},
+        {"state": {"trace": ["input", "told", "b"]}},
+    ),
+    "a_node_that_writes_an_unknown_key": Difference(
+        UNKNOWN_KEY,
+        {"state": {"trace": ["a"]}, "updates": [["a", {"trace": ["a"]}]], "error": None},
+        {"state": {"trace": []}, "updates": [], "error": "InvalidUpdateError"},
+    ),
+    "an_input_with_an_unknown_key": Difference(
+        UNKNOWN_KEY,
+        {"state": {"trace": ["a"]}, "updates": [["a", {"trace": ["a"]}]], "error": None},
+        {"state": None, "updates": [], "error": "InvalidUpdateError"},
+    ),
+    "an_input_schema_bounds_what_is_taken": Difference(
+        UNKNOWN_KEY,
+        {
+            "state": {"answer": "1 notes", "notes": ["thought about why"], "question": "why"},
+            "updates": [["answer", {"answer": "1 notes"}], ["think", {"notes": ["thought about why"]}]],
+            "error": None,
+        },
+        {"state": None, "updates": [], "error": "InvalidUpdateError"},
+    ),
+    "a_router_that_names_nobody": Difference(
+        UNKNOWN_TARGET,
+        {"state": {"n": 1, "trace": ["a"]}, "updates": [["a", {"trace": ["a"]}]], "error": None},
+        {"state": {"n": 1, "trace": []}, "updates": [], "error": "E3006"},
+    ),
+    "a_command_to_nobody": Difference(
+        UNKNOWN_TARGET,
+        {"state": {"trace": ["a"]}, "updates": [["a", {"trace": ["a"]}]], "error": None},
+        {"state": {"trace": []}, "updates": [], "error": "E3006"},
+    ),
+    "a_call_of_nobody": Difference(
+        UNKNOWN_TARGET,
+        {"updates": [["start", None]], "error": None},
+        {"updates": [], "error": "E3006"},
+    ),
+    "a_router_that_raises": Difference(
+        ROUTER_FAILS,
+        {"updates": [["a", {"trace": ["a"]}]]},
+        {"updates": []},
+    ),
+    "a_router_whose_answer_is_not_in_the_mapping": Difference(
+        ROUTER_FAILS,
+        {"updates": [["a", {"trace": ["a"]}]], "error": "KeyError"},
+        {"updates": [], "error": "E3006"},
+    ),
+    "a_loop_that_just_fits_the_limit": Difference(
+        BUDGET,
+        {"error": "GraphRecursionError"},
+        {"error": None},
+    ),
+    "a_fork_and_the_limit": Difference(
+        BUDGET,
+        {
+            "state": {"seen": ["a", "b", "c", "d"]},
+            "updates": [["a", {"seen": ["a"]}], ["b", {"seen": ["b"]}], ["c", {"seen": ["c"]}], ["d", {"seen": ["d"]}]],
+        },
+        {
+            "state": {"seen": ["a", "b", "c"]},
+            "updates": [["a", {"seen": ["a"]}], ["b", {"seen": ["b"]}], ["c", {"seen": ["c"]}]],
+        },
+    ),
+    "a_reducer_that_fails": Difference(
+        REDUCER_FAILS,
+        {"updates": [["n0", {"key": 1}], ["n1", {"key": 2}]], "error": "LookupError"},
+        {"updates": [["n0", {"key": 1}]], "error": "E3007"},
+    ),
+    "what_is_no_message": Difference(
+        REDUCER_FAILS,
+        {"updates": [["n0", {"messages": [5]}]], "error": "NotImplementedError"},
+        {"updates": [], "error": "E3007"},
+    ),
+    "an_overwrite_beside_a_write": Difference(
+        OVERWRITE,
+        {"state": {"key": [9]}},
+        {"state": {"key": [9, 1]}},
+    ),
+    "a_handler_is_reported": Difference(
+        HANDLER,
+        {"updates": [["__error_handler__a", {"trace": ["handled"]}]]},
+        {"updates": [["a", {"trace": ["handled"]}]]},
+    ),
+    "a_graph_that_shares_a_list": Difference(
+        INNER_WRITES,
+        {
+            "state": {"trace": ["input", "a", "input", "a", "i", "j", "z"]},
+            "updates": [["a", {"trace": ["a"]}], ["sub", {"trace": ["input", "a", "i", "j"]}], ["z", {"trace": ["z"]}]],
+        },
+        {
+            "state": {"trace": ["input", "a", "i", "j", "z"]},
+            "updates": [["a", {"trace": ["a"]}], ["sub", {"trace": ["i", "j"]}], ["z", {"trace": ["z"]}]],
+        },
+    ),
+    "defaults_that_nobody_touches": Difference(
+        DEFAULTS,
+        {"state": {"name": "x", "trace": ["a"]}},
+        {"state": {"n": 7, "name": "x", "trace": ["a"]}},
+    ),
+    "a_list_of_commands": Difference(
+        ONE_UPDATE,
+        {"updates": [["a", [{"trace": ["x"]}, {"trace": ["y"]}]], ["b", {"trace": ["b"]}], ["c", {"trace": ["c"]}]]},
+        {"updates": [["a", {"trace": ["x", "y"]}], ["b", {"trace": ["b"]}], ["c", {"trace": ["c"]}]]},
+    ),
+    "a_command_with_pairs": Difference(
+        ONE_UPDATE,
+        {"updates": [["a", [{"trace": ["x"]}, {"trace": ["y"]}]], ["b", {"trace": ["b"]}]]},
+        {"updates": [["a", {"trace": ["x", "y"]}], ["b", {"trace": ["b"]}]]},
+    ),
+    "a_node_that_nothing_leads_to": Difference(
+        CHECKED,
+        {"error": None},
+        {"error": "ValueError"},
+    ),
+    "the_same_edge_twice": Difference(
+        CHECKED,
+        {"error": None},
+        {"error": "ValueError"},
+    ),
+}
