@@ -116,4 +116,5 @@ async def no_task_left_running():
 
 
 def _is_shared_pool(thread: threading.Thread) -> bool:
-    return thread.name.startswith(("asyncio_", "ThreadPoolExecutor-"))
+    # The watchdog is one for the whole process, and ends by itself a look after the last run has.
+    return thread.name.startswith(("asyncio_", "ThreadPoolExecutor-", "riverrun-watchdog"))

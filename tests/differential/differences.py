@@ -53,6 +53,18 @@ ONE_UPDATE = (
     "Several updates of one execution are told as one in the mode `updates`, combined by the reducers of their"
     " keys; LangGraph tells a list of them."
 )
+STRANGERS_INPUT = (
+    "The input of a run is plain data: an `Overwrite` or a `Remove` in it is refused, because inputs come from strangers. "
+    "`update_state` takes both."
+)
+REMOVAL = "To remove a message that is not there is no error: two branches may both have removed it."
+INSTANCE = (
+    "A node gives back a mapping of what changes. An instance of the state's class is refused: it does not say which of its "
+    "fields were meant."
+)
+ANSWER_ALONE = "An answer is given alone: what is to be written belongs to the node that asked, or to `update_state`."
+OWN_CACHE = "A cache policy is enough: without `compile(cache=)` a graph keeps outcomes in a cache of its own."
+OPTIONS = "An option that this library does not know is refused, so that it cannot be passed over in silence."
 CHECKED = "A node that nothing leads to, and an edge that is declared twice, are refused by `compile()` and `add_edge`."
 
 DIFFERENCES = {
@@ -287,5 +299,33 @@ DIFFERENCES = {
         CHECKED,
         {"error": None},
         {"error": "ValueError"},
+    ),
+    "an_overwrite_in_the_input": Difference(
+        STRANGERS_INPUT,
+        {"error": None, "state": {"key": [7, 1]}, "updates": [["n0", {"key": [1]}]]},
+        {"error": "InvalidUpdateError", "state": None, "updates": []},
+    ),
+    "a_removal_of_a_message_that_is_not_there": Difference(REMOVAL, {"error": "ValueError"}, {"error": None}),
+    "a_node_that_gives_back_an_instance": Difference(
+        INSTANCE,
+        {
+            "error": None,
+            "state": {"n": 2, "name": "y", "trace": ["input", "a"]},
+            "updates": [["a", {"n": 2, "name": "y", "trace": ["a"]}]],
+        },
+        {"error": "InvalidUpdateError", "state": {"n": 7, "name": "x", "trace": ["input"]}, "updates": []},
+    ),
+    "an_answer_that_also_writes": Difference(
+        ANSWER_ALONE,
+        {
+            "error": None,
+            "state": {"trace": ["a", "beside", "name?=Ann", "c"]},
+            "updates": [["b", {"trace": ["name?=Ann"]}], ["c", {"trace": ["c"]}]],
+        },
+        {"error": "E2016", "state": None, "updates": []},
+    ),
+    "without_a_cache_nothing_is_kept": Difference(OWN_CACHE, {"calls": 2}, {"calls": 1}),
+    "chosen_keys": Difference(
+        OPTIONS, {"error": None, "told": [{"n": 0}, {"n": 1}]}, {"error": "ValueError", "told": None}
     ),
 }

@@ -110,8 +110,9 @@ def folds_to_every_batch(game: Play, *, stopped: bool = False):
                 machine = replay(plan, RUN, stored, place + told)
             else:
                 machine = replay(plan, RUN, stored[: place + told])
-                if not batch[told - 1].terminal:
-                    assert batch[told:] == machine.events
+                # That a node went when it was told to stands in no event, so the end may have to wait for a new owner.
+                rest = batch[told:] if not batch[-1].terminal else batch[told:][: len(machine.events)]
+                assert rest == machine.events
             if not stopped or told == len(batch):
                 assert state == machine.values()
         place += len(batch)

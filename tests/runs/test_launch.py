@@ -38,7 +38,7 @@ def say(means, count):
 
 async def test_a_run_is_recalled_to_where_its_log_ends(means):
     row = await row_of(means)
-    machine, started, taken_over = await recall(means, plan(a=lambda state: {}), row)
+    machine, started, _ = await recall(means, plan(a=lambda state: {}), row)
     assert (run_started(), 1) == (started, len(machine.events))
     driver, writer = make_driver(means, row, machine, started)
     assert driver.machine is machine

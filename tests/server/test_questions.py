@@ -62,9 +62,6 @@ def test_answers_come_in_parts(served):
     assert {"text": "uno", "count": 7} == state(served, run)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the next owner hears the answer that did not fit again, before the new one (runs/service.py)"
-)
 def test_an_answer_that_does_not_fit_is_asked_for_again(served):
     told = served.parked("both")
     run, (one, two) = told["run"], sorted(each["id"] for each in told["questions"])

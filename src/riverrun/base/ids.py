@@ -19,16 +19,16 @@ TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 def new_run_id(now_ms: int) -> str:
     """Make the id of a run born at `now_ms`, milliseconds since the Unix epoch; those of one millisecond sort too."""
     with _lock:
-        last_ms, last = _last_born
+        last_ms, last = last_born
         chance = int.from_bytes(os.urandom(10))
         if now_ms == last_ms:  # a step of 40 random bits; past the end of 80 the order begins anew
             chance = (last + 1 + (chance >> 40)) & ((1 << 80) - 1)
-        _last_born[:] = now_ms, chance
+        last_born[:] = now_ms, chance
     return f"{now_ms & 0xFFFF_FFFF_FFFF:012x}{chance:020x}"
 
 
 _lock = Lock()
-_last_born = [0, 0]
+last_born = [0, 0]  # when, and by which chance, the newest run was born
 
 
 def new_log_id() -> str:

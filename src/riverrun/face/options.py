@@ -63,7 +63,7 @@ def read_options(  # as many as LangGraph's methods take
     """
     config = config or {}
     limit = config.get("recursion_limit")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise InputError("E6006", f"recursion_limit is {limit!r}, not a number from 1")
     configurable = dict(config.get("configurable") or {})
     thread = configurable.get("thread_id")
@@ -121,7 +121,7 @@ def read_place(name: object) -> Base:
         InputError: E2007, it is something else.
     """
     run, dot, seq = str(name).rpartition(".")
-    if not dot or not seq.isdigit():
+    if not (run and dot and seq.isdecimal()):
         raise InputError("E2007", f"checkpoint_id is {name!r}", mend="Take it from get_state or get_state_history.")
     return Base(run, int(seq))
 

@@ -108,7 +108,7 @@ class Course:
                 E3017, too few branches arrived well.
         """
         node = self.plan.nodes[self.plan.names[live.number]]
-        if node.join is not None:
+        if node.join is not None and not live.called:
             self._check_join(node.name, node.join.least, live)
         base, origin, live.parents = meet(self.plan.schema, live.parents)
         ordinal = self._ordinals[node.name] = self._ordinals.get(node.name, 0) + 1

@@ -136,7 +136,7 @@ class Flow(Standing):
             return
         self.made += 1
         self.steps[step.exec_id] = step
-        if step.node is not None and step.node.join is not None:
+        if step.node is not None and step.node.join is not None and not live.called:
             for rival in course.rivals(live):
                 self._withdraw(course, rival, now)
         hold = course.holds(step) if course.before or course.after else None
@@ -212,6 +212,7 @@ class Flow(Standing):
             course.closed = True
             step.inside = None
             self._owners -= 1
+            step.heard_inside += course.said  # it may still be dropped, or fail, while its routers are asked
             if step.course.owner is not None:
                 step.course.said += course.said
 
@@ -278,7 +279,6 @@ class Flow(Standing):
             self._end("broke", RunFailed, now, error=error)
             return
         self._drop_inside(owner, "failed", now)
-        owner.heard_inside += course.said
         owner.cut_inside += course.cut
         self._end_inside(owner)
         node = owner.node

@@ -6,6 +6,7 @@ waits, looks at a clock or calls what the user wrote.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +53,11 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
     def interval(self, failures: int) -> float:
         """Give the seconds before the next attempt, without the chance, after so many failures (from 1)."""
-        return min(self.max_interval, self.initial_interval * self.backoff_factor ** (failures - 1))
+        try:
+            grown = self.initial_interval * self.backoff_factor ** (failures - 1)
+        except OverflowError:  # doubled a thousand times
+            grown = math.inf if self.initial_interval > 0 else 0.0
+        return min(self.max_interval, grown)
 
 
 # What is wrong in the code stays wrong, however often it is tried.
@@ -142,7 +147,7 @@ def quorum(count: int) -> Join:
     Raises:
         GraphError: E1012, the number is none.
     """
-    if count < 1:
+    if type(count) is not int or count < 1:
         raise GraphError("E1012", f"quorum({count!r}): the number of branches is a whole number from 1")
     return Join(need=count, least=count)
 
@@ -168,14 +173,22 @@ def read_retries(name: str, given: object, where: str) -> tuple[RetryPolicy, ...
 
 
 def read_timeout(name: str, given: Any, where: str) -> TimeoutPolicy | None:
-    """Take `timeout=` of a node: seconds, a timedelta, a `TimeoutPolicy`, or None.
+    """Take `timeout=` of a node: seconds, a timedelta, a `TimeoutPolicy` of either, or None.
 
     Raises:
-        GraphError: E1012, it is something else.
+        GraphError: E1012, it is something else, or not above 0.
     """
-    if given is None or isinstance(given, TimeoutPolicy):
-        return given
+    if given is None:
+        return None
+    policy = given if isinstance(given, TimeoutPolicy) else TimeoutPolicy(run_timeout=given)
+    limits = {limit: getattr(policy, limit) for limit in policy.__struct_fields__}
+    return TimeoutPolicy(
+        **{limit: _seconds(name, value, where) for limit, value in limits.items() if value is not None}
+    )
+
+
+def _seconds(name: str, given: Any, where: str) -> float:
     seconds: Any = given.total_seconds() if hasattr(given, "total_seconds") else given  # a timedelta
-    if type(seconds) not in (int, float) or seconds <= 0:
+    if type(seconds) not in (int, float) or not seconds > 0:  # so that what is not a number is refused as well
         raise GraphError("E1012", f"node {name!r}: timeout is {given!r}, not seconds above 0", where=where)
-    return TimeoutPolicy(run_timeout=float(seconds))
+    return float(seconds)

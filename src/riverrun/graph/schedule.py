@@ -180,7 +180,8 @@ class Schedule:
         suspects = [live for live in self._waiting.values() if live not in ready and self._goes_round(live)]
         if not suspects:
             return []
-        behind = {live: self._all_behind(live) for live in self._waiting.values() if live.blocker is not None}
+        held_back = [live for live in self._waiting.values() if live.blocker is not None and live not in ready]
+        behind = {live: self._all_behind(live) for live in held_back}
         return [
             live
             for live in self._waiting.values()

@@ -147,7 +147,7 @@ class StepOf(Generic[AnyAround]):
         answers: To what it asked so far, in order.
         failed: How many of its attempts have failed.
         inside: The course of the sub graph that runs in its place.
-        heard_inside: The messages of its sub graph, once that has failed.
+        heard_inside: The messages of its sub graph, once that has ended, and of graphs that it called.
         cut_inside: Those of them that were cut short.
         trouble: Why its sub graph failed, while its policies are asked what becomes of that.
     """

@@ -89,6 +89,10 @@ class Owner:
         """Cease to own runs. They stay as they are in the log, and the next worker goes on with them. Idempotent."""
         self._closing = True
         looker, self._looker = self._looker, None
+        if looker is not None:  # a claim that is on its way is waited for: what it brings must be given back
+            self._look.set()
+            await asyncio.wait([looker], timeout=self.settings.stop_grace)
+            looker.cancel()
         tasks = [*self._tasks.values(), *([looker] if looker is not None else [])]
         for task in tasks:
             task.cancel()
@@ -133,6 +137,9 @@ class Owner:
             self._waiting.clear()  # nothing is queued any more, whoever took it
         for row in rows:
             self._waiting.discard(row.key)
+            if self._closing:
+                self._leases.hold(row.key, row.epoch, deadline, lambda: None, lambda _: None)
+                continue
             self._drive(row, deadline)
 
     def _drive(

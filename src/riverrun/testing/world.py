@@ -363,7 +363,8 @@ async def make_world(random: Random, plan: FaultPlan, lag: Lag, settings: RunSet
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     # `base.ids` is the only maker of randomness; everything else that is random here asks `random`.
-    with patch("riverrun.base.ids.os", SimpleNamespace(urandom=random.randbytes)):
+    chance = patch("riverrun.base.ids.os", SimpleNamespace(urandom=random.randbytes))
+    with chance, patch("riverrun.base.ids.last_born", [0, 0]):
         world = World(loop, random, plan, lag, settings)
         try:
             yield world

@@ -1,0 +1,628 @@
+"""An input meets a thread: a new run on the last, an answer, another try; always one run at a time, the past untouched."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riverrun.base.errors import Busy, InputError, NodeError, NotFound, RunFailed
+from riverrun.events.kinds import NodeCompleted, NodeStarted, RunForked, RunStarted, Send
+from riverrun.face.compiled import CompiledGraph
+from riverrun.face.saver import InMemorySaver
+from riverrun.graph.node import Command
+from riverrun.log.limits import Limits
+from riverrun.runs.settings import RunSettings
+from tests.face.chains import (
+    SECONDS,
+    State,
+    asks,
+    at,
+    chain,
+    check,
+    endings,
+    history,
+    ids,
+    log_of,
+    newest_log,
+    place_of,
+    says,
+    side_by_side,
+    words,
+)
+
+pytestmark = pytest.mark.timeout(SECONDS)
+
+
+class Gate:
+    """A node that says that it began and waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, state: State) -> State:
+        self.began.set()
+        await self.go.wait()
+        return {"log": ["gate"]}
+
+
+# --- threads ---
+
+
+@given(st.lists(st.tuples(st.sampled_from("stu"), st.integers(0, 9)), max_size=8))
+def test_a_run_begins_with_what_the_last_one_of_its_thread_left_and_knows_no_other_thread(inputs):
+    graph = chain(InMemorySaver(), "a")
+    left: dict[str, list[Any]] = {}
+    for thread, number in inputs:
+        left.setdefault(thread, []).extend([number, "a"])
+        assert {"x": number, "log": left[thread]} == graph.invoke({"x": number, "log": [number]}, at(thread=thread))
+    for thread, log in left.items():
+        assert log == graph.get_state(at(thread=thread)).values["log"]
+
+
+async def test_a_thread_has_one_run_at_a_time_and_others_do_not_wait_for_it():
+    gate, saver = Gate(), InMemorySaver()
+    graph = chain(saver, a=gate)
+    run = await graph.start({}, at())
+    await gate.began.wait()
+    tries: list[Any] = [{}, None, Command(resume=1), Command(goto="b")]
+    for given_input in tries:
+        with pytest.raises(Busy) as caught:
+            await graph.ainvoke(given_input, at())
+        assert "E3018" == caught.value.code
+        assert run.id in caught.value.message
+    with pytest.raises(Busy):
+        await graph.aupdate_state(at(), {"x": 1})
+    other = chain(saver, "b")
+    assert {"log": ["b"]} == await other.ainvoke({}, at(thread="other"))
+    gate.go.set()
+    await run.result()
+    assert ["gate", "b", "c"] * 2 == (await graph.ainvoke({}, at()))["log"]
+
+
+async def test_of_two_runs_that_are_begun_at_once_one_is_refused():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    first, second = await asyncio.gather(*(graph.ainvoke({}, at()) for _ in range(2)), return_exceptions=True)
+    assert {"log": ["a", "b", "c"]} == first
+    assert isinstance(second, Busy)
+    assert ["completed"] == await endings(saver)
+
+
+async def test_a_thread_must_be_named_where_threads_are_kept():
+    with pytest.raises(InputError) as caught:
+        await chain(InMemorySaver()).ainvoke({})
+    assert "E2016" == caught.value.code
+    assert "thread_id" in caught.value.mend
+
+
+async def test_a_run_whose_caller_is_cancelled_is_stopped_and_can_be_gone_on_with():
+    gate, saver = Gate(), InMemorySaver()
+    graph = chain(saver, b=gate)
+    task = asyncio.create_task(graph.ainvoke({}, at()))
+    await gate.began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ["stopped"] == await endings(saver)
+    gate.go.set()
+    assert ["a", "gate", "c"] == (await graph.ainvoke(None, at()))["log"]
+
+
+@pytest.mark.parametrize("closing", ["by asyncio.run", "at once"])
+def test_a_thread_whose_event_loop_was_closed_under_it_is_free_again(closing):
+    saver, began = InMemorySaver(), []
+
+    async def node(state: State) -> State:
+        began.append(1)
+        if len(began) == 1:
+            await asyncio.Event().wait()
+        return {"log": ["b"]}
+
+    graph = chain(saver, b=node)
+
+    async def leave() -> None:
+        await graph.start({}, at())
+        while not began:
+            await asyncio.sleep(0)
+
+    if closing == "by asyncio.run":
+        asyncio.run(leave())
+    else:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(leave())
+        left = asyncio.all_tasks(loop)
+        loop.close()
+        for task in left:  # what Python would warn of is what is tested here
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+    assert ["a", "b", "c"] == graph.invoke(None, at())["log"]
+    assert ["lost", "completed"] == asyncio.run(endings(saver))
+    assert {} == saver.live
+
+
+# --- answers ---
+
+
+async def test_the_one_question_is_answered_by_any_value():
+    for answer in ("yes", 0, False, "", [], {"plain": 1}, {}):
+        graph = chain(InMemorySaver(), b=asks("b"))
+        asked = await graph.ainvoke({}, at())
+        assert (["a"], ["b?"]) == (asked["log"], [each.value for each in asked["__interrupt__"]])
+        assert ["a", f"b={answer}", "c"] == (await graph.ainvoke(Command(resume=answer), at()))["log"]
+
+
+async def test_only_the_one_who_asked_runs_again():
+    ran: list[str] = []
+
+    def noted(name: str, node: Any) -> Any:
+        async def wrapped(state: State, ctx: Any) -> Any:
+            ran.append(name)
+            return await (node(state, ctx) if name == "b" else node(state))
+
+        return wrapped
+
+    graph = chain(InMemorySaver(), a=noted("a", says("a")), b=noted("b", asks("b", 2)), c=noted("c", says("c")))
+    await graph.ainvoke({}, at())
+    await graph.ainvoke(Command(resume=1), at())
+    assert ["a", "b=1", "b=2", "c"] == (await graph.ainvoke(Command(resume=2), at()))["log"]
+    assert ["a", "b", "b", "b", "c"] == ran
+
+
+@given(
+    st.permutations(range(3)),
+    st.lists(st.booleans(), min_size=2, max_size=2),
+    st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_answers_by_id_may_come_in_parts_and_any_order_also_when_only_the_log_is_left(order, cuts, gone):
+    saver = InMemorySaver()
+    graph = side_by_side(saver, a=asks("a"), b=asks("b"), c=asks("c"))
+    names = ids(graph.invoke({}, at()))
+    parts: list[list[int]] = [[order[0]]]
+    for place, cut in zip(order[1:], cuts, strict=True):
+        if cut:
+            parts.append([])
+        parts[-1].append(place)
+    for part, is_gone in zip(parts, gone, strict=False):
+        if is_gone:
+            saver.parked.clear()
+        result = graph.invoke(Command(resume={names[place]: place for place in part}), at())
+    assert {"log": ["a=0", "b=1", "c=2"]} == result
+    assert ["completed"] == asyncio.run(endings(saver))
+    asyncio.run(check(graph, saver))
+    log = asyncio.run(newest_log(saver))
+    assert 3 + 3 == sum(isinstance(event, NodeStarted | NodeCompleted) for event in log)  # begun once, ended once
+    assert {} == saver.parked == saver.live
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_answers_no_question_is_refused_and_the_questions_stay(gone):
+    saver = InMemorySaver()
+    graph = side_by_side(saver, a=asks("a"), b=asks("b"))
+    names = ids(await graph.ainvoke({}, at()))
+    for answer in ("one for both", {"nobody:1?1": 1}, {names[0]: 1, "nobody:1?1": 1}):
+        if gone:
+            saver.parked.clear()
+        with pytest.raises(InputError) as caught:
+            await graph.ainvoke(Command(resume=answer), at())
+        assert "E2015" == caught.value.code
+    assert {"a?", "b?"} == {each.value for each in (await graph.aget_state(at())).interrupts}
+    assert {"log": ["a=1", "b=2"]} == await graph.ainvoke(Command(resume=dict(zip(names, (1, 2), strict=True))), at())
+
+
+def test_an_answer_may_come_from_another_event_loop():
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b", 3))
+    graph.invoke({}, at())
+    for number in range(2):
+        graph.invoke(Command(resume=number), at())
+    assert ["a", "b=0", "b=1", "b=2", "c"] == asyncio.run(graph.ainvoke(Command(resume=2), at()))["log"]
+
+
+async def test_of_two_answers_at_once_one_is_taken():
+    for _ in range(5):
+        saver = InMemorySaver()
+        graph = chain(saver, b=asks("b"))
+        await graph.ainvoke({}, at())
+        calls = (graph.ainvoke(Command(resume=number), at()) for number in range(2))
+        first, second = await asyncio.gather(*calls, return_exceptions=True)
+        assert {"log": ["a", "b=0", "c"]} == first
+        assert isinstance(second, Busy)
+        assert ["completed"] == await endings(saver)
+
+
+async def test_an_answer_may_follow_the_question_at_once():
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    run = await graph.start({}, at())
+    async for event in run.events():
+        if event.type == "run.interrupted":
+            break
+    assert ["a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+    assert 1 == len(await saver.all("t"))
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_without_an_answer_a_question_stays_and_is_told_again(gone):
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    asked = await graph.ainvoke({}, at())
+    for _ in range(2):
+        if gone:
+            saver.parked.clear()
+        assert asked == await graph.ainvoke(None, at())
+        if gone:
+            saver.parked.clear()
+        assert ["run.interrupted"] == [event.type async for event in graph.astream(None, at())]
+        told = [part async for part in graph.astream(None, at(), stream_mode="updates")]
+        assert [{"__interrupt__": tuple(asked["__interrupt__"])}] == told
+    assert ["parked"] == await endings(saver)
+    assert ["a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+
+
+@pytest.mark.parametrize("mode", [None, "updates", "values"])
+async def test_a_reader_who_hears_the_question_and_leaves_does_not_end_the_run(mode):
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    async for _ in graph.astream({}, at(), stream_mode=mode):
+        pass
+    assert ["parked"] == await endings(saver)
+    assert [saver.parked.keys(), {}] == [{row.key.run for row in await saver.all("t")}, saver.live]
+    assert ["a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+
+
+async def test_an_empty_command_and_an_answer_with_an_update_are_refused_and_the_question_stays():
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    await graph.ainvoke({}, at())
+    commands = (Command(), Command(resume=1, update={"x": 1}), Command(resume=1, goto="c"), Command(resume=None))
+    for command in commands:
+        with pytest.raises(InputError) as caught:
+            await graph.ainvoke(command, at())
+        assert "E2016" == caught.value.code
+    assert ["parked"] == await endings(saver)
+
+
+async def test_a_thread_without_a_run_has_nothing_to_go_on_with():
+    for given_input in (None, Command(resume=1)):
+        with pytest.raises(InputError) as caught:
+            await chain(InMemorySaver()).ainvoke(given_input, at())
+        assert "E2016" == caught.value.code
+
+
+async def test_a_thread_that_is_done_gives_its_state_and_makes_no_run():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    done = await graph.ainvoke({"x": 1}, at())
+    assert done == await graph.ainvoke(None, at())
+    assert done == await graph.ainvoke(None, (await graph.aget_state(at())).config)
+    assert [] == [event async for event in graph.astream(None, at())]
+    with pytest.raises(InputError) as caught:
+        await graph.start(None, at())
+    assert "E2016" == caught.value.code
+    assert ["completed"] == await endings(saver)
+
+
+# --- a new input while something is open ---
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_new_input_goes_on_without_the_open_question(gone):
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    await graph.ainvoke({}, at())
+    if gone:
+        saver.parked.clear()
+    assert ["a", "new", "a"] == (await graph.ainvoke({"log": ["new"]}, at()))["log"]
+    assert ["stopped", "parked"] == await endings(saver)
+    assert ["a", "new", "a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+    assert {} == saver.parked == saver.live
+
+
+async def test_an_input_that_is_refused_leaves_the_open_question_alone():
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    await graph.ainvoke({}, at())
+    calls = (
+        (lambda: graph.ainvoke({"typo": 1}, at()), "E2010"),
+        (lambda: graph.ainvoke(Command(goto="nowhere"), at()), "E2004"),
+        (lambda: graph.aupdate_state(at(), {"typo": 1}), "E2010"),
+        (lambda: graph.aupdate_state(at(), {"x": 1}, as_node="nobody"), "E2004"),
+        (lambda: graph.ainvoke({}, at("0.1")), "E2005"),
+    )
+    for call, code in calls:
+        with pytest.raises((InputError, NotFound)) as caught:
+            await call()
+        assert code == caught.value.code
+    assert ["parked"] == await endings(saver)
+    assert ["a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+
+
+async def test_a_command_writes_and_goes_somewhere_instead_of_the_start():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    assert {"x": 1, "log": ["in", "c"]} == await graph.ainvoke(Command(update={"x": 1, "log": ["in"]}, goto="c"), at())
+    assert ["in", "c", "b", "c"] == (await graph.ainvoke(Command(goto="b"), at()))["log"]
+    assert ["in", "c", "b", "c", "u", "a", "b", "c"] == (await graph.ainvoke(Command(update={"log": ["u"]}), at()))["log"]
+    both = await graph.ainvoke(Command(update=[("x", 5)], goto=["c", Send("c", {})]), at())
+    assert (5, ["c", "c"]) == (both["x"], both["log"][8:])
+    with pytest.raises(InputError) as caught:
+        await graph.ainvoke(Command(goto="nowhere"), at())
+    assert "E2004" == caught.value.code
+
+
+# --- holds ---
+
+
+@pytest.mark.parametrize("where", ["of the graph", "of the run"])
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "stops"),
+    [
+        ("b", None, [["a"]]),
+        (["b", "c"], None, [["a"], ["a", "b"]]),
+        ("*", None, [[], ["a"], ["a", "b"]]),
+        (None, ["a"], [["a"]]),
+        (["b"], ["b"], [["a"], ["a", "b"]]),
+    ],
+    ids=str,
+)
+async def test_a_run_holds_where_it_is_told_to_and_is_let_go_without_an_answer(where, gone, before, after, stops):
+    saver = InMemorySaver()
+    holds: dict[str, Any] = {"interrupt_before": before, "interrupt_after": after}
+    graph = chain(saver, **(holds if where == "of the graph" else {}))
+    found = [(await graph.ainvoke({}, at(), **(holds if where == "of the run" else {})))["log"]]
+    while len(found) < 10 and (await graph.aget_state(at())).next:
+        if gone:
+            saver.parked.clear()
+        found.append((await graph.ainvoke(None, at()))["log"])
+    assert [*stops, ["a", "b", "c"]] == found
+    assert ["completed"] == await endings(saver)
+
+
+async def test_a_hold_is_let_go_at_the_place_that_the_state_names():
+    saver = InMemorySaver()
+    graph = chain(saver, interrupt_before=["b"])
+    await graph.ainvoke({}, at())
+    held = await graph.aget_state(at())
+    assert (("b",), ()) == (held.next, held.interrupts)
+    assert ["a", "b", "c"] == (await graph.ainvoke(None, held.config))["log"]
+    assert ["completed"] == await endings(saver)
+    assert ["a", "b", "c"] == (await graph.ainvoke(None, held.config))["log"]  # in the past by now: a fork
+    assert ["completed"] * 2 == await endings(saver)
+
+
+async def test_what_is_written_while_a_run_is_held_is_there_when_it_goes_on_and_it_does_not_hold_there_again():
+    saver = InMemorySaver()
+    graph = chain(saver, interrupt_before=["b", "c"])
+    await graph.ainvoke({}, at())
+    await graph.aupdate_state(at(), {"x": 7, "log": ["seen"]})
+    held = await graph.ainvoke(None, at())
+    assert {"x": 7, "log": ["a", "seen", "b"]} == held
+    assert {"x": 7, "log": ["a", "seen", "b", "c"]} == await graph.ainvoke(None, at())
+
+
+async def test_a_question_and_a_hold_at_once_are_let_go_one_by_one():
+    saver = InMemorySaver()
+    graph = side_by_side(saver, a=asks("a"), b=says("b"))
+    await graph.ainvoke({}, at(), interrupt_before="b")
+    assert ["b"] == (await graph.ainvoke(None, at()))["log"]
+    assert ["a=1", "b"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+
+
+# --- trying again ---
+
+
+async def test_a_failed_run_is_gone_on_with_from_what_failed():
+    ran: list[str] = []
+
+    async def first(state: State) -> State:
+        ran.append("a")
+        return {"log": ["a"]}
+
+    async def second(state: State) -> State:
+        ran.append("b")
+        if ran.count("b") < 3:
+            raise ValueError("not yet")
+        return {"log": ["b"]}
+
+    saver = InMemorySaver()
+    graph = chain(saver, a=first, b=second)
+    for given_input in ({}, None):
+        with pytest.raises(RunFailed, match="not yet"):
+            await graph.ainvoke(given_input, at())
+        assert ("b",) == (await graph.aget_state(at())).next
+    assert ["a", "b", "c"] == (await graph.ainvoke(None, at()))["log"]
+    assert ["a", "b", "b", "b"] == ran
+    assert ["failed", "failed", "completed"] == await endings(saver)
+
+
+async def test_a_run_that_made_too_many_steps_goes_on_with_more():
+    graph = chain(InMemorySaver())
+    with pytest.raises(RunFailed, match="E3005"):
+        await graph.ainvoke({}, {**at(), "recursion_limit": 2})
+    assert ["a", "b", "c"] == (await graph.ainvoke(None, {**at(), "recursion_limit": 3}))["log"]
+
+
+# --- places in the past ---
+
+
+@given(st.integers(1, 4), st.lists(st.sampled_from(["run", "edit", "fork"]), min_size=1, max_size=4), st.randoms())
+def test_a_thread_can_be_gone_on_with_at_any_place_and_its_past_stays_as_it_was(size, course, chance):
+    names = "abcd"[:size]
+    saver = InMemorySaver()
+    graph = chain(saver, names)
+    graph.invoke({"log": ["in"]}, at())
+    for what in course:
+        places = list(graph.get_state_history(at()))
+        place = chance.choice(places)
+        if what == "run":
+            graph.invoke({"log": ["in"]}, place.config)
+        elif what == "edit":
+            graph.update_state(place.config, {"log": ["edit"]}, as_node=chance.choice(names))
+        else:
+            graph.invoke(None, place.config)
+    places = list(graph.get_state_history(at()))
+    for place in places:
+        graph.invoke(None, place.config)
+        now = graph.get_state(at())
+        left = names if place.next == ("__start__",) else names[names.index(place.next[0]) :] if place.next else ""
+        begun = ["in"] if place.next == ("__start__",) else []
+        assert ((), [*place.values["log"], *begun, *left]) == (now.next, now.values["log"])
+    after = list(graph.get_state_history(at()))[-len(places) :]
+    assert words(places) == words(after)
+    assert [place_of(each.config) for each in places] == [place_of(each.config) for each in after]
+    asyncio.run(check(graph, saver))
+
+
+async def test_a_fork_begins_with_a_copy_and_runs_only_what_came_after():
+    ran: list[str] = []
+
+    async def noted(state: State) -> State:
+        ran.append("b")
+        return {"log": ["b"]}
+
+    saver = InMemorySaver()
+    graph = chain(saver, b=noted)
+    await graph.ainvoke({}, at())
+    source = await newest_log(saver)
+    after_b = next(each for each in await history(graph) if each.next == ("c",))
+    assert ["a", "b", "c"] == (await graph.ainvoke(None, at(after_b)))["log"]
+    copy = await newest_log(saver)
+    forked = next(event for event in copy if isinstance(event, RunForked))
+    assert (source[0].run, int(place_of(after_b.config).rpartition(".")[2])) == (forked.source, forked.at)
+    assert [event.type for event in source[: forked.at]] == [event.type for event in copy[: forked.at]]
+    assert ["b"] == ran
+    assert source == await log_of(saver, source[0].run)
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+@pytest.mark.parametrize("later", [False, True])
+async def test_an_edit_can_be_gone_on_with_again(seq, later):
+    saver = InMemorySaver()
+    graph = chain(saver)
+    await graph.ainvoke({}, at())
+    edited = place_of(await graph.aupdate_state(at(), {"log": ["edit"]}, as_node="a")).rpartition(".")[0]
+    if later:
+        await graph.ainvoke(None, at())
+    for _ in range(2):
+        async with asyncio.timeout(SECONDS / 4):
+            result = await graph.ainvoke(None, at(f"{edited}.{seq}"))
+        assert ["a", "b", "c", "edit", "b", "c"] == result["log"]
+    await check(graph, saver)
+    assert {"completed"} == set(await endings(saver))
+
+
+async def test_an_edit_that_a_new_input_replaced_can_still_be_gone_on_with():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    await graph.ainvoke({}, at())
+    config = await graph.aupdate_state(at(), {"log": ["edit"]}, as_node="b")
+    assert ["a", "b", "c", "edit", "new", "a", "b", "c"] == (await graph.ainvoke({"log": ["new"]}, at()))["log"]
+    async with asyncio.timeout(SECONDS / 4):
+        assert ["a", "b", "c", "edit", "c"] == (await graph.ainvoke(None, config))["log"]
+
+
+async def test_a_new_input_at_a_place_begins_with_the_state_that_was_there():
+    graph = chain(InMemorySaver())
+    await graph.ainvoke({"log": ["one"]}, at())
+    await graph.ainvoke({"log": ["two"]}, at())
+    for place in await history(graph):
+        expected = [*place.values["log"], "new", "a", "b", "c"]
+        assert expected == (await graph.ainvoke({"log": ["new"]}, at(place)))["log"]
+
+
+async def test_a_place_that_is_not_in_the_thread_is_refused():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    await graph.ainvoke({}, at())
+    await graph.ainvoke({}, at(thread="other"))
+    foreign = place_of((await graph.aget_state(at(thread="other"))).config)
+    own = place_of((await graph.aget_state(at())).config).rpartition(".")[0]
+    for place in (foreign, f"{own}.99", "0123.1"):
+        calls = (
+            lambda place=place: graph.ainvoke(None, at(place)),
+            lambda place=place: graph.ainvoke({}, at(place)),
+            lambda place=place: graph.aget_state(at(place)),
+            lambda place=place: graph.aupdate_state(at(place), {"x": 1}),
+        )
+        for call in calls:
+            with pytest.raises(NotFound) as caught:
+                await call()
+            assert "E2005" == caught.value.code
+    assert ["completed"] == await endings(saver)
+
+
+async def test_a_question_of_the_past_is_asked_and_answered_again_in_a_fork():
+    saver = InMemorySaver()
+    graph = chain(saver, b=asks("b"))
+    await graph.ainvoke({}, at())
+    asked = await graph.aget_state(at())
+    assert ["a", "b=1", "c"] == (await graph.ainvoke(Command(resume=1), at(asked)))["log"]
+    assert ["completed"] == await endings(saver)  # that was its end: no fork
+    assert ["a", "b=2", "c"] == (await graph.ainvoke(Command(resume=2), at(asked)))["log"]
+    assert ["completed"] * 2 == await endings(saver)
+    with pytest.raises(InputError) as caught:
+        await graph.ainvoke(Command(resume=3), at(next(each for each in await history(graph) if each.next == ("c",))))
+    assert "E2009" == caught.value.code
+
+
+async def test_a_fork_that_says_much_before_it_is_answered_waits_for_no_reader():
+    async def talks(state: State, ctx: Any) -> Any:
+        for _ in range(50):
+            yield "word"
+        yield {"log": [ctx.interrupt("b?")]}
+
+    saver = InMemorySaver()
+    settings = RunSettings(strict=False, buffer=Limits(items=4), lease_seconds=1e6)
+    graph = CompiledGraph(chain(saver, b=talks).plan, settings, checkpointer=saver)
+    async for _ in graph.astream({}, at()):
+        pass
+    asked = await graph.aget_state(at())
+    for number in range(2):
+        told = [event async for event in graph.astream(Command(resume=number), at(asked))]
+        assert "run.completed" == told[-1].type
+    assert ["a", 1, "c"] == (await graph.aget_state(at())).values["log"]
+
+
+async def test_a_caller_who_is_cancelled_while_a_fork_comes_to_its_question_ends_it():
+    gate, saver = Gate(), InMemorySaver()
+    gate.go.set()
+    graph = chain(saver, "abcd", b=gate, c=asks("c"))
+    await graph.ainvoke({}, at())
+    await graph.ainvoke(Command(resume=1), at())
+    place = next(each for each in await history(graph) if each.next == ("b",))
+    gate.go.clear()
+    gate.began.clear()
+    task = asyncio.create_task(graph.ainvoke(Command(resume=2), at(place)))
+    await gate.began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ["completed", "stopped"] == await endings(saver)
+
+
+async def test_a_graph_that_did_not_write_the_thread_says_so():
+    saver = InMemorySaver()
+    await chain(saver).ainvoke({}, at())
+    with pytest.raises(NodeError) as caught:
+        await chain(saver, "ba").ainvoke(None, at())
+    assert "E3009" == caught.value.code
+
+
+async def test_every_run_of_a_thread_names_the_one_that_it_stands_on():
+    saver = InMemorySaver()
+    graph = chain(saver)
+    for _ in range(3):
+        await graph.ainvoke({}, at())
+    await graph.aupdate_state(at(), {"x": 1})
+    rows = list(reversed(await saver.all("t")))
+    assert [None, *(row.key.run for row in rows[:-1])] == [row.base_run for row in rows]
+    for before, row in itertools.pairwise(rows):
+        first = (await log_of(saver, row.key.run))[0]
+        assert isinstance(first, RunStarted)
+        assert first.base is not None
+        assert (before.key.run, None) == (first.base.run, first.base.seq)
