@@ -64,7 +64,7 @@ lock:  ## Write the lock files anew from pyproject.toml.
 	@$(COMPILE) --upgrade --group bench -c requirements.lock -o bench/requirements.lock
 
 clean:  ## Remove environments, caches and build products.
-	@rm -rf .venv .venv-bench .venv-lock build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-bench .venv-lock web/node_modules web/client/build web/client/dist build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- set-up: done once, and again only when the lock file or pyproject.toml has changed ---

@@ -103,7 +103,8 @@ async def check(graph: CompiledGraph, saver: InMemorySaver, thread: str = "t") -
     for row in await saver.all(thread):
         log = await log_of(saver, row.key.run)
         assert [*range(1, row.head + 1)] == [event.seq for event in log]
-        if not log[0].held:  # type: ignore[attr-defined]  # else it is parked at its beginning and asks nothing
+        # The laws are those of the machine alone: it neither begins parked nor knows graphs that its nodes call.
+        if not log[0].held and not any("~" in name for event in log for name in event.ns):  # type: ignore[attr-defined]
             check_log(log)
         machine = await History(saver.store).at(graph.plan, row.key)  # that of the saver might know it by heart
         assert ([], row.status == "ended") == (machine.events, machine.state is RunState.ENDED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable
 from contextlib import aclosing
@@ -15,8 +16,23 @@ from riverrun.events.kinds import Custom, NodeChunk, NodeEvent
 from riverrun.face import run as run_module
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.saver import InMemorySaver
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import Command
-from tests.face.chains import SECONDS, State, asks, at, chain, check, endings, ids, log_of, newest_log, says
+from riverrun.graph.policies import RetryPolicy
+from tests.face.chains import (
+    SECONDS,
+    State,
+    asks,
+    at,
+    chain,
+    check,
+    endings,
+    ids,
+    log_of,
+    newest_log,
+    says,
+    side_by_side,
+)
 from tests.runs.plans import until
 
 pytestmark = pytest.mark.timeout(SECONDS)
@@ -28,7 +44,7 @@ def counted(ran: list[str], name: str, node: Callable[..., Any]) -> Any:
 
     async def wrapped(state: State, ctx: Any) -> Any:
         ran.append(name)
-        return await (node(state, ctx) if node.__name__ == "node" and "ctx" in node.__annotations__ else node(state))
+        return await (node(state, ctx) if "ctx" in inspect.signature(node).parameters else node(state))
 
     return wrapped
 
@@ -102,6 +118,31 @@ async def test_graphs_that_a_node_calls_one_after_another_ask_one_after_another_
     assert ["one", "one=1", "two", "two=2"] == (await outer.ainvoke(Command(resume=2), at()))["log"]
     # The first one had ended by then, and is called again like everything before the question; the second one waited.
     assert ["one", "two", "one"] == ran
+    await check(outer, saver)
+
+
+@MANNERS
+async def test_each_answer_goes_to_the_question_that_it_was_given_to_however_the_calls_are_made(manner):
+    async def later(state: State, ctx: Any) -> State:
+        own = ctx.interrupt("own?")
+        made = (await caller("async", *graphs)(state))["log"]
+        return {"log": [f"own={own}", *made, f"last={ctx.interrupt('last?')}"]}
+
+    def now(state: State, ctx: Any) -> State:
+        own = ctx.interrupt("own?")
+        made = caller("sync", *graphs)(state)["log"]
+        return {"log": [f"own={own}", *made, f"last={ctx.interrupt('last?')}"]}
+
+    both = side_by_side(None, p=asks("p"), q=asks("q", 2))
+    graphs = (chain(None, "xy", x=asks("x", 2), y=asks("y")), both)
+    saver = InMemorySaver()
+    outer = chain(saver, "b", b=later if manner == "async" else now)
+    result = await outer.ainvoke({}, at())
+    while "__interrupt__" in result:
+        question = result["__interrupt__"][0].value
+        result = await outer.ainvoke(Command(resume=question.upper()), at())
+    expected = ["own=OWN?", "x=X?", "x=X?", "y=Y?", "p=P?", "q=Q?", "q=Q?", "last=LAST?"]
+    assert expected == result["log"]
     await check(outer, saver)
 
 
@@ -237,7 +278,9 @@ async def test_a_call_within_a_call_is_heard_in_the_outermost_run():
 async def test_calls_that_a_node_makes_at_once_are_told_apart():
     async def calls(state: State) -> State:
         inner = chain(None, "xy")
-        return {"log": [len((await one)["log"]) for one in [asyncio.ensure_future(inner.ainvoke({})) for _ in range(5)]]}
+        return {
+            "log": [len((await one)["log"]) for one in [asyncio.ensure_future(inner.ainvoke({})) for _ in range(5)]]
+        }
 
     saver = InMemorySaver()
     outer = chain(saver, "b", b=calls)
@@ -256,9 +299,6 @@ async def test_a_node_that_is_tried_again_calls_anew_and_what_it_had_heard_is_vo
         if len(tries) == 1:
             raise ConnectionError
         return {"log": ["done"]}
-
-    from riverrun.face.state_graph import StateGraph
-    from riverrun.graph.policies import RetryPolicy
 
     saver = InMemorySaver()
     builder = StateGraph(State).add_node("b", calls, retry_policy=RetryPolicy(initial_interval=0.0, max_attempts=2))

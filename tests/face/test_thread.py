@@ -346,7 +346,9 @@ async def test_a_command_writes_and_goes_somewhere_instead_of_the_start():
     graph = chain(saver)
     assert {"x": 1, "log": ["in", "c"]} == await graph.ainvoke(Command(update={"x": 1, "log": ["in"]}, goto="c"), at())
     assert ["in", "c", "b", "c"] == (await graph.ainvoke(Command(goto="b"), at()))["log"]
-    assert ["in", "c", "b", "c", "u", "a", "b", "c"] == (await graph.ainvoke(Command(update={"log": ["u"]}), at()))["log"]
+    assert ["in", "c", "b", "c", "u", "a", "b", "c"] == (await graph.ainvoke(Command(update={"log": ["u"]}), at()))[
+        "log"
+    ]
     both = await graph.ainvoke(Command(update=[("x", 5)], goto=["c", Send("c", {})]), at())
     assert (5, ["c", "c"]) == (both["x"], both["log"][8:])
     with pytest.raises(InputError) as caught:

@@ -15,6 +15,7 @@ from riverrun.events.kinds import (
     RunInterrupted,
     RunResumed,
     Send,
+    Terminal,
 )
 from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState
@@ -72,7 +73,9 @@ def test_where_a_run_stands_is_what_its_log_tells_at_every_moment(sketch, order,
         if machine.state is not RunState.ENDING:
             assert sorted(name for exec_id, name in told.alive.items() if "/" not in exec_id) == sorted(machine.next)
         game.advance()
-    assert (RunState.ENDED, (), 40 - game.log[-1].steps) == (machine.state, machine.next, machine.remaining)
+    last = game.log[-1]
+    assert isinstance(last, Terminal)
+    assert (RunState.ENDED, (), 40 - last.steps) == (machine.state, machine.next, machine.remaining)
 
 
 @given(GRAPHS, ORDERS, st.integers(0, 40))

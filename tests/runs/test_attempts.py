@@ -1,4 +1,4 @@
-"""A node is tried again, cut off, handled, or not run at all: what the log tells of it, and what a reader still sees."""
+"""A node is tried again, cut off, handled or not run at all: what the log tells of it, and what a reader still sees."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riverrun import StateGraph
 from riverrun.base.errors import NodeError
 from riverrun.events.kinds import NodeCompleted, NodeFailed, NodeRetrying
-from riverrun import StateGraph
 from riverrun.graph.node import START, Command, read_node
 from riverrun.graph.policies import CachePolicy, RetryPolicy, TimeoutPolicy
 from riverrun.runs import attempts

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from riverrun.events.kinds import Event, NodeEvent
+from riverrun.events.kinds import Event, NodeEvent, Question
 from riverrun.face.run import INTERRUPT, Run
 from riverrun.face.thread import Begun
 from riverrun.graph.state import State
@@ -54,13 +54,16 @@ class Called:
             Interrupted: It asks something that was not answered yet.
             RunFailed: E3011, it did not complete.
         """
-        kept: Run | None = self._call.recall()
+        kept: tuple[Run, int] | None = self._call.recall()
         # One that waited for this attempt is not run again; what it has said is void with the attempt before, and is
         # said again.
-        begun = await begin() if kept is None else Begun(kept)
+        run, taken = kept or (None, 0)
+        begun = await begin() if run is None else Begun(run)
         if not isinstance(begun, Begun):
             return begun
         run, after = begun.run, begun.after
+        for _ in range(taken):  # the answers that it was given before belong to it, and to nothing that asks now
+            self._context.interrupt()
         try:
             while True:
                 await self._follow(run, after)
@@ -68,11 +71,12 @@ class Called:
                 if INTERRUPT not in result:
                     return result
                 after = run.head
-                self._call.keep(run)
-                answers = {
-                    each.id: self._context.interrupt(each.value) for each in run.questions if each.kind == "asked"
-                }
+                self._call.keep((run, taken))
+                asked = [each for each in run.questions if each.kind == "asked"]
+                # In an order that is the same whenever it runs: answers are told apart by their places.
+                answers = {each.id: self._context.interrupt(each.value) for each in sorted(asked, key=_id_of)}
                 self._call.recall()
+                taken += len(answers)
                 await run.resume(answers)
         except asyncio.CancelledError:
             await run.stop("the node that called it was cancelled")
@@ -82,3 +86,7 @@ class Called:
         async with aclosing(run.pages(after)) as pages:
             async for events in pages:
                 self.relay_all(events)
+
+
+def _id_of(question: Question) -> str:
+    return question.id

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from riverrun.base.errors import GraphError
 from riverrun.graph.node import END, START, Node, place_of, read_node, wants_of
 from riverrun.graph.plan import Edge, Plan, Router
-from riverrun.graph.policies import CachePolicy, Join, read_retries, read_timeout
+from riverrun.graph.policies import CachePolicy, Join, read_cache, read_retries, read_timeout
 from riverrun.graph.shapes import Shape, declared_input, read_shape
 from riverrun.graph.state import Schema
 
@@ -114,23 +114,21 @@ class NodeBuilder:
             raise GraphError("E1003", what, where=place_of(made), mend="Add the key to the state, or correct its name.")
         for option in options:
             raise GraphError("E1011", f"node {name!r} was given the option {option!r}", where=place_of(made))
-        if cache_policy is not None and not isinstance(cache_policy, CachePolicy):
-            raise GraphError("E1012", f"node {name!r}: cache_policy is {cache_policy!r}", where=place_of(made))
         if join is not None and not isinstance(join, Join):
             raise GraphError("E1012", f"node {name!r}: join is {join!r}", where=place_of(made))
-        added = self._read(name, made, agent, key, input_schema)
-        if error_handler is not None:
-            wants, _ = wants_of(error_handler, f"the error handler of node {name!r}", place_of(error_handler), "error")
-            added = replace(added, handler=error_handler, handler_wants=wants)
-        self._nodes[name] = replace(
-            added,
-            retries=read_retries(name, retry_policy, added.where),
-            timeout=read_timeout(name, timeout, added.where),
-            cache=cache_policy,
-            join=join,
-            targets=added.targets if destinations is None else tuple(destinations),
-            metadata=metadata,
-        )
+        said: dict[str, Any] = {
+            "retries": read_retries(name, retry_policy, place_of(made)),
+            "timeout": read_timeout(name, timeout, place_of(made)),
+            "handler": error_handler,
+            "handler_wants": _wants_of_handler(error_handler, f"the error handler of node {name!r}"),
+            "cache": read_cache(name, cache_policy, place_of(made)),
+            "join": join,
+            "metadata": metadata,
+        }
+        if destinations is not None:
+            said["targets"] = tuple(destinations)
+        # Last: what is refused must leave no trace, and this notes the node's classes and its inner graph.
+        self._nodes[name] = replace(self._read(name, made, agent, key, input_schema), **said)
         return self
 
     def _read(self, name: str, made: Callable[..., Any], agent: str | None, key: str | None, schema: object) -> Node:
@@ -170,15 +168,12 @@ class NodeBuilder:
             GraphError: E1006, the handler cannot be called; E1012, a policy is none.
         """
         where = "set_node_defaults"
-        wants: tuple[str, ...] = ()
-        if error_handler is not None:
-            wants, _ = wants_of(error_handler, "the default error handler", place_of(error_handler), "error")
         self._defaults = {
             "retries": read_retries("every", retry_policy, where),
             "timeout": read_timeout("every", timeout, where),
             "handler": error_handler,
-            "handler_wants": wants,
-            "cache": cache_policy,
+            "handler_wants": _wants_of_handler(error_handler, "the default error handler"),
+            "cache": read_cache("every", cache_policy, where),
         }
         return self
 
@@ -202,6 +197,15 @@ class NodeBuilder:
         shape = read_shape(declared)
         self._schema = self._schema.joined(shape)
         return shape
+
+
+def _wants_of_handler(handler: Callable[..., Any] | None, who: str) -> tuple[str, ...]:
+    if handler is None:
+        return ()
+    place = place_of(handler)
+    if not callable(handler):
+        raise GraphError("E1006", f"{who} is {type(handler).__name__}, not a function", where=place)
+    return wants_of(handler, who, place, "error")[0]
 
 
 def seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[..., Any]:

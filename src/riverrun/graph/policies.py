@@ -187,6 +187,17 @@ def read_timeout(name: str, given: Any, where: str) -> TimeoutPolicy | None:
     )
 
 
+def read_cache(name: str, given: object, where: str) -> CachePolicy | None:
+    """Take `cache_policy=` of a node.
+
+    Raises:
+        GraphError: E1012, it is something else.
+    """
+    if given is None or isinstance(given, CachePolicy):
+        return given
+    raise GraphError("E1012", f"node {name!r}: cache_policy is {given!r}", where=where)
+
+
 def _seconds(name: str, given: Any, where: str) -> float:
     seconds: Any = given.total_seconds() if hasattr(given, "total_seconds") else given  # a timedelta
     if type(seconds) not in (int, float) or not seconds > 0:  # so that what is not a number is refused as well
