@@ -13,8 +13,8 @@ from time import perf_counter
 from types import GenericAlias
 from typing import Any
 
-from workflows import Context, Workflow, step  # type: ignore[import-not-found]
-from workflows.events import Event, StartEvent, StopEvent  # type: ignore[import-not-found]
+from workflows import Context, Workflow, step
+from workflows.events import Event, StartEvent, StopEvent
 
 from bench.gate import Gate
 from bench.measure import Sample, Samplers

@@ -13,7 +13,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from pydantic_graph import GraphBuilder, reduce_list_append, reduce_null  # type: ignore[import-not-found]
+from pydantic_graph import GraphBuilder, reduce_list_append, reduce_null
 
 from bench.gate import Gate
 from bench.measure import Sample, Samplers

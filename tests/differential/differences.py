@@ -54,13 +54,13 @@ ONE_UPDATE = (
     " keys; LangGraph tells a list of them."
 )
 STRANGERS_INPUT = (
-    "The input of a run is plain data: an `Overwrite` or a `Remove` in it is refused, because inputs come from strangers. "
-    "`update_state` takes both."
+    "The input of a run is plain data: an `Overwrite` or a `Remove` in it is refused, because inputs come from "
+    "strangers. `update_state` takes both."
 )
 REMOVAL = "To remove a message that is not there is no error: two branches may both have removed it."
 INSTANCE = (
-    "A node gives back a mapping of what changes. An instance of the state's class is refused: it does not say which of its "
-    "fields were meant."
+    "A node gives back a mapping of what changes. An instance of the state's class is refused: it does not say which "
+    "of its fields were meant."
 )
 ANSWER_ALONE = "An answer is given alone: what is to be written belongs to the node that asked, or to `update_state`."
 OWN_CACHE = "A cache policy is enough: without `compile(cache=)` a graph keeps outcomes in a cache of its own."

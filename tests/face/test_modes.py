@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from riverrun.base.errors import InputError
 from riverrun.events.kinds import Event, NodeCompleted, NodeRetrying, RunInterrupted
 from riverrun.face.compiled import CompiledGraph
-from riverrun.face.state_graph import StateGraph
 from riverrun.face.interrupt import Interrupt
 from riverrun.face.modes import MODES, VERSIONS, Modes
 from riverrun.face.parts import MessageChunk
 from riverrun.face.run import Run
+from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import END, START, Command
 from riverrun.graph.policies import CachePolicy, RetryPolicy
 from riverrun.graph.reducers import Overwrite

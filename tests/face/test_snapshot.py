@@ -87,7 +87,7 @@ async def test_what_is_asked_stands_with_the_task_that_asks():
     await graph.ainvoke(Command(resume={"a:1?1": 1}), at())
     state = await graph.aget_state(at())
     assert (("c",), (questions["c:1?1"],)) == (state.next, state.interrupts)
-    assert ["b", "a=1"] == state.values["log"]
+    assert ["a=1", "b"] == state.values["log"]
 
 
 async def test_what_a_sub_graph_asks_stands_with_its_node():
@@ -98,7 +98,6 @@ async def test_what_a_sub_graph_asks_stands_with_its_node():
     assert ("b",) == state.next
     assert [("b", (Interrupt("deep?", "b:1/deep:1?1"),))] == [(task.name, task.interrupts) for task in state.tasks]
     assert (Interrupt("deep?", "b:1/deep:1?1"),) == state.interrupts
-    assert ["a", "a", "deep=1"] != state.values["log"]
     await graph.ainvoke(Command(resume=1), at())
     assert () == (await graph.aget_state(at())).next
 
@@ -113,7 +112,7 @@ async def test_what_failed_is_said_with_its_task():
     state = await graph.aget_state(at())
     assert (["a"], ("b",)) == (state.values["log"], state.next)
     assert [("b", True)] == [(task.name, "broken" in (task.error or "")) for task in state.tasks]
-    assert [None] * 3 == [task.error for each in (await history(graph))[1:] for task in each.tasks][:3]
+    assert {None} == {task.error for each in (await history(graph))[1:] for task in each.tasks}
 
 
 async def test_a_held_run_shows_what_it_holds_and_asks_nothing():

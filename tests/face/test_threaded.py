@@ -261,7 +261,7 @@ async def test_a_config_that_a_graph_carries_holds_where_a_call_says_nothing_els
     assert ["a", "b", "c"] == (await graph.ainvoke({}))["log"]
     assert ["a", "b", "c"] == (await graph.aget_state({})).values["log"]
     await graph.aupdate_state({}, {"log": ["edit"]}, as_node="b")
-    assert 7 == len([each async for each in graph.aget_state_history({})])
+    assert 6 == len([each async for each in graph.aget_state_history({})])
     assert ["a", "b", "c", "edit", "c"] == (await graph.ainvoke(None, {"tags": ["x"]}))["log"]
     assert ["a", "b", "c"] == (await graph.ainvoke({}, at(thread="other")))["log"]
     both = graph.with_config({"configurable": {"user": "Ann"}})

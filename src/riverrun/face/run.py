@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from riverrun.base.errors import InputError, RiverrunError, RunFailed
+from riverrun.base.errors import InputError, NotFound, RiverrunError, RunFailed
 from riverrun.events.ending import Ending
 from riverrun.events.kinds import Event, Question, RunInterrupted, RunStarted
 from riverrun.events.kinds import RunFailed as RunFailedEvent
@@ -42,6 +42,7 @@ class Run:
         row: The run, claimed.
         started: The first event of its log.
         paced: Its only reader (`pages`) sets its pace.
+        begins: Called whenever it begins to be driven.
         rests: Called when it has ended or parked.
     """
 
@@ -54,9 +55,11 @@ class Run:
         started: RunStarted,
         *,
         paced: bool,
+        begins: Callable[[Run], None] | None = None,
         rests: Callable[[Run], None] | None = None,
     ) -> None:
         self._machine = machine
+        self._begins = begins
         self._rests = rests
         self._driver, self._writer = make_driver(means, row, machine, started, paced=paced)
         self._store = store
@@ -200,6 +203,7 @@ class Run:
 
         Raises:
             RunFailed: E3011, it failed, was stopped or timed out; `__cause__` is what the node raised.
+            NotFound: E2005, it was deleted.
         """
         await asyncio.wait([self._task])
         schema = self._machine.plan.schema
@@ -218,15 +222,23 @@ class Run:
         raise RunFailed("E3011", f"the run ended as {'lost' if ending is None else ending.value}")
 
     async def last(self) -> Event:
-        """Give the last event of the log as it is now."""
-        head = (await self._store.list(self._row.key.tenant, RunFilter(run=self.id, limit=1)))[0].head
-        return (await self._store.read(self._row.key, head - 1, 1)).records[-1].event
+        """Give the last event of the log as it is now.
+
+        Raises:
+            NotFound: E2005, the run was deleted.
+        """
+        rows = await self._store.list(self._row.key.tenant, RunFilter(run=self.id, limit=1))
+        if not rows:
+            raise NotFound("E2005", f"run {self.id} was deleted")
+        return (await self._store.read(self._row.key, rows[0].head - 1, 1)).records[-1].event
 
     def state(self) -> State:
         """Give the state as far as it is settled now."""
         return self._machine.values()
 
     def _go_on(self) -> None:
+        if self._begins is not None:
+            self._begins(self)
         self._task = asyncio.get_running_loop().create_task(self._drive())
         _running.add(self._task)
         self._task.add_done_callback(_running.discard)

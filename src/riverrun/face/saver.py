@@ -49,6 +49,11 @@ class InMemorySaver:
         rows = await self.store.list(TENANT, RunFilter(run=run, limit=1))
         return rows[0] if rows else None
 
+    def driven(self, run: Run) -> None:
+        """Take note that a run begins, or goes on."""
+        self.parked.pop(run.id, None)
+        self.live[run.id] = run
+
     def delete_thread(self, thread_id: str) -> None:
         """Forget the runs of a thread that have ended or wait for answers, and what they left."""
         gone = self.store.forget(TENANT, str(thread_id))

@@ -193,8 +193,6 @@ class Threads:
         if answer is None and run.questions and all(each.kind == "asked" for each in run.questions):
             return Begun(run, len(events) - 1, tuple(events[:-1]), base)
         await run.resume(match_answers(run.questions, answer))
-        self._saver.parked.pop(run.id, None)
-        self._saver.live[run.id] = run
         return Begun(run, len(events), tuple(events), base)
 
     async def _recall(self, row: RunRow, events: list[Event], *, paced: bool) -> tuple[Run, State | None]:
@@ -236,7 +234,6 @@ class Threads:
         """End a run that waits for answers, because its thread goes on without them."""
         if newest is not None and newest.status == "parked":
             run, _ = await self._recall(newest, await read_log(self._saver.store, newest.key), paced=False)
-            self._saver.parked.pop(run.id, None)
             await run.stop("the thread went on without it")
 
     # Places
@@ -294,9 +291,8 @@ class Threads:
         return created.row
 
     def _run(self, machine: Machine, row: RunRow, started: RunStarted, *, paced: bool) -> Run:
-        run = Run(machine, self._saver.store, self._means, row, started, paced=paced, rests=self._rest)
-        self._saver.live[run.id] = run
-        return run
+        store = self._saver.store
+        return Run(machine, store, self._means, row, started, paced=paced, begins=self._saver.driven, rests=self._rest)
 
     def _rest(self, run: Run) -> None:
         self._saver.live.pop(run.id, None)

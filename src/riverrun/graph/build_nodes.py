@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from msgspec.structs import replace
 
@@ -13,6 +13,15 @@ from riverrun.graph.plan import Edge, Plan, Router
 from riverrun.graph.policies import CachePolicy, Join, read_cache, read_retries, read_timeout
 from riverrun.graph.shapes import Shape, declared_input, read_shape
 from riverrun.graph.state import Schema
+
+
+class Planned(Protocol):
+    """A compiled graph, as far as a builder has to know it."""
+
+    @property
+    def plan(self) -> Plan:
+        """The graph, checked and laid out."""
+        ...
 
 
 class NodeBuilder:
@@ -56,8 +65,8 @@ class NodeBuilder:
 
     def add_node(  # noqa: PLR0913  # one for each thing that a node may want
         self,
-        node: str | Callable[..., Any],
-        action: Callable[..., Any] | None = None,
+        node: str | Callable[..., Any] | Planned,
+        action: Callable[..., Any] | Planned | None = None,
         *,
         agent: str | None = None,
         key: str | None = None,
@@ -219,8 +228,8 @@ def seeing(function: Callable[..., Any], shape: Shape, who: str) -> Callable[...
 
 
 def name_and_function(
-    node: str | Callable[..., Any], function: Callable[..., Any] | None
-) -> tuple[str, Callable[..., Any]]:
+    node: str | Callable[..., Any] | Planned, function: Callable[..., Any] | Planned | None
+) -> tuple[str, Any]:
     """Give the name and the function of a node that is added by either, or by both.
 
     Raises:
