@@ -245,7 +245,7 @@ async def test_a_stopped_run_does_not_wait_for_a_thread_that_calls_a_graph_and_h
 async def test_a_node_may_read_a_called_graph_and_leave_it():
     async def reads(state: State) -> State:
         heard = []
-        async with aclosing(inner.astream({}, stream_mode="updates")) as parts:  # type: ignore[type-var]
+        async with aclosing(inner.astream({}, stream_mode="updates")) as parts:
             async for part in parts:
                 heard.append(part)
                 if "y" in part:

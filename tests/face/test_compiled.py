@@ -243,7 +243,7 @@ async def test_a_reader_that_leaves_ends_the_run(how):
             ended.append(True)
 
     async def read():
-        async with aclosing(compiled(a=node).astream({})) as events:  # type: ignore[type-var]
+        async with aclosing(compiled(a=node).astream({})) as events:
             async for event in events:
                 if isinstance(event, NodeChunk):
                     if how == "close":
@@ -285,7 +285,7 @@ async def test_a_reader_that_waits_at_a_full_buffer_and_leaves_lets_the_producer
     events = used.astream({})
     await anext(events)
     await anext(events)
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
     assert 1 == len(asyncio.all_tasks())
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.base.errors import NodeError
-from riverrun.events.kinds import NodeChunk, NodeCompleted, NodeStarted
+from riverrun.events.kinds import NodeChunk, NodeCompleted, NodeRetrying, NodeStarted
 from riverrun.face.following import Following
 from riverrun.graph.build import GraphBuilder
 from riverrun.graph.node import START
@@ -59,18 +59,32 @@ def test_an_execution_is_known_when_it_begins_and_when_it_ends_with_all_that_it_
     plan = sketch.plan()
     game = played(sketch, plan, order, cut, moment, stubborn=stubborn)
     following = Following(plan)
+    ran = {exec_id for exec_id, _, _ in game.ran}
     said: dict[str, str] = {}
     for event in through_json(game.log):
         step = following.take(event)
         if isinstance(event, NodeChunk):
             said[event.message] = said.get(event.message, "") * (event.start != 0) + event.value
-        if isinstance(event, NodeStarted):
+        elif isinstance(event, NodeRetrying):
+            for message in event.voids:
+                del said[message]
+        if isinstance(event, NodeStarted) and step is None:  # a rival began with it and did not wait: it never ran
+            assert event.exec not in ran
+        elif isinstance(event, NodeStarted):
             assert step is not None
             assert event.exec == step.exec_id
         elif isinstance(event, NodeCompleted) and event.node != START:
             assert step is not None
             folds = {key: said.get(f"{event.exec}/{key}", "") for key in event.folds}
             assert [*event.writes, *([folds] if folds else [])] == list(step.writes)
+
+
+@given(ANY, ORDERS)
+def test_the_orders_of_a_machine_that_only_follows_do_not_pile_up(sketch, order):
+    following = Following(sketch.plan())
+    for event in played(sketch, sketch.plan(), order).log:
+        following.take(event)
+        assert [] == following._machine.commands
 
 
 def test_the_state_of_a_sub_graph_is_known_while_it_is_under_way():

@@ -68,7 +68,7 @@ async def test_what_was_in_a_deleted_thread_is_freed_also_where_it_was_folded_al
         for _ in range(2):
             await graph.ainvoke({}, at(thread=thread))
         await graph.ainvoke(Command(resume=1), at(thread=thread))
-        assert {1, 2} == {len(each.values["log"]) for each in (await history(graph, thread))[:2]}
+        assert "b=1" == (await graph.aget_state(at(thread=thread))).values["log"][-1]
     saver.delete_thread("t")
     await until(lambda: gc.collect() is not None and [True, True] == [ref() is None for ref in refs[:2]])
     assert [False, False] == [ref() is None for ref in refs[2:]]
@@ -172,72 +172,24 @@ async def test_a_run_whose_log_somebody_else_wrote_to_ends_there_and_is_kept_now
 # --- nothing is left behind ---
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("keeps", [True, False], ids=["threads", "no threads"])
-async def test_a_thousand_runs_however_they_end_leave_tasks_threads_generators_and_memory_as_they_were(keeps):
-    async def speaks(state: State) -> Any:
-        yield "word"
-        yield {"log": ["spoke"]}
+async def _speaks(state: State) -> Any:
+    yield "word"
+    yield {"log": ["spoke"]}
 
-    async def fails(state: State) -> Any:
-        yield "word"
-        raise ValueError
 
-    async def waits(state: State) -> Any:
-        yield "word"
-        await asyncio.Event().wait()
+async def _fails(state: State) -> Any:
+    yield "word"
+    raise ValueError
 
-    def threaded(state: State) -> Any:
-        yield "word"
-        yield {"log": ["threaded"]}
 
-    saver = InMemorySaver() if keeps else None
-    good = side_by_side(saver, a=speaks, b=threaded)
-    bad = side_by_side(saver, a=waits, b=fails)
-    held = side_by_side(saver, a=waits, b=waits)
-    parks = side_by_side(saver, a=asks("a"), b=speaks)
-    calls = chain(saver, "ab", a=lambda state: {}, b=_calls(chain(None, "xy", y=asks("y"))))
+async def _waits(state: State) -> Any:
+    yield "word"
+    await asyncio.Event().wait()
 
-    async def five_runs(thread: str) -> None:
-        await good.ainvoke({}, at(thread=thread))
-        with pytest.raises(RunFailed):
-            await bad.ainvoke({}, at(thread=f"{thread} bad"))
-        run = await held.start({}, at(thread=f"{thread} held"))
-        await run.stop("enough")
-        await _abandon(held, at(thread=f"{thread} abandoned"))
-        for graph, name in ((parks, "parked"), (calls, "calls")):
-            assert "__interrupt__" in await graph.ainvoke({}, at(thread=f"{thread} {name}"))
-        if saver is not None:
-            await parks.ainvoke(Command(resume=1), at(thread=f"{thread} parked"))
-            await parks.ainvoke({}, at(thread=f"{thread} parked"))
-            await until(lambda: not saver.live)
-            for name in ("", " bad", " held", " abandoned", " parked", " calls"):
-                saver.delete_thread(f"{thread}{name}")
 
-    async def settle() -> tuple[int, int]:
-        await until(lambda: len(asyncio.all_tasks()) == 1)
-        gc.collect()
-        kinds = (Run, Machine, Driver, Writer, Record, types.AsyncGeneratorType, types.GeneratorType)
-        return sum(isinstance(each, kinds) for each in gc.get_objects()), len(run_module._running)
-
-    for number in range(20):
-        await five_runs(f"warm {number}")
-    before, threads = await settle(), threading.active_count()
-    tracemalloc.start()
-    try:
-        await five_runs("first")
-        await settle()
-        held_bytes = tracemalloc.get_traced_memory()[0]
-        for number in range(200):
-            await five_runs(f"{number}")
-        assert before == await settle()
-        grown = tracemalloc.get_traced_memory()[0] - held_bytes
-    finally:
-        tracemalloc.stop()
-    assert grown < 200 * 1024  # of 1,000 runs and more: not 200 bytes each
-    assert threading.active_count() <= threads + 16
-    if saver is not None:
-        assert ({}, {}) == (saver.live, saver.parked)
+def _in_a_thread(state: State) -> Any:
+    yield "word"
+    yield {"log": ["threaded"]}
 
 
 def _calls(graph: CompiledGraph) -> Any:
@@ -247,8 +199,65 @@ def _calls(graph: CompiledGraph) -> Any:
     return node
 
 
-async def _abandon(graph: CompiledGraph, config: dict[str, Any]) -> None:
-    async with aclosing(graph.astream({}, config)) as events:  # type: ignore[type-var]
-        async for event in events:
-            if event.type == "node.chunk":
-                return
+class Ways:
+    """Every way in which a run can end, or be left."""
+
+    def __init__(self, saver: InMemorySaver | None) -> None:
+        self._saver = saver
+        self._good = side_by_side(saver, a=_speaks, b=_in_a_thread)
+        self._bad = side_by_side(saver, a=_waits, b=_fails)
+        self._held = side_by_side(saver, a=_waits, b=_waits)
+        self._parks = side_by_side(saver, a=asks("a"), b=_speaks)
+        self._calls = chain(saver, "ab", b=_calls(chain(None, "xy", y=asks("y"))))
+
+    async def go(self, thread: str) -> None:
+        """Make a run of each, and delete the threads."""
+        await self._good.ainvoke({}, at(thread=thread))
+        with pytest.raises(RunFailed):
+            await self._bad.ainvoke({}, at(thread=f"{thread} bad"))
+        run = await self._held.start({}, at(thread=f"{thread} held"))
+        await run.stop("enough")
+        await self._abandon(at(thread=f"{thread} abandoned"))
+        for graph, name in ((self._parks, "parked"), (self._calls, "calls")):
+            assert "__interrupt__" in await graph.ainvoke({}, at(thread=f"{thread} {name}"))
+        if self._saver is not None:
+            await self._parks.ainvoke(Command(resume=1), at(thread=f"{thread} parked"))
+            await self._parks.ainvoke({}, at(thread=f"{thread} parked"))
+            for name in ("", " bad", " held", " abandoned", " parked", " calls"):
+                self._saver.delete_thread(f"{thread}{name}")
+
+    async def _abandon(self, config: dict[str, Any]) -> None:
+        async with aclosing(self._held.astream({}, config)) as events:
+            async for event in events:
+                if event.type == "node.chunk":
+                    return
+
+
+def _alive() -> tuple[int, int]:
+    gc.collect()
+    kinds = (Run, Machine, Driver, Writer, Record, types.AsyncGeneratorType, types.GeneratorType)
+    return sum(isinstance(each, kinds) for each in gc.get_objects()), len(run_module._running)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keeps", [True, False], ids=["threads", "no threads"])
+async def test_a_thousand_runs_however_they_end_leave_tasks_threads_generators_and_memory_as_they_were(keeps):
+    saver = InMemorySaver() if keeps else None
+    ways = Ways(saver)
+    nothing, before = _alive(), threading.active_count()
+    tracemalloc.start()
+    try:
+        await ways.go("first")
+        await until(lambda: _alive() <= (nothing[0] + 4, 0))  # a timer that was cancelled holds its run for a second
+        first_bytes = tracemalloc.get_traced_memory()[0]
+        for number in range(170):
+            await ways.go(f"{number}")
+        await until(lambda: _alive() <= (nothing[0] + 4, 0))  # an idle thread holds its last work: 4 of them at most
+        assert 1 == len(asyncio.all_tasks())
+        # 100 bytes for each of more than 1,000 runs, most of them tables of the interpreter that never shrink.
+        assert tracemalloc.get_traced_memory()[0] - first_bytes < 100 * 1024
+    finally:
+        tracemalloc.stop()
+    assert threading.active_count() <= before + 4
+    if saver is not None:
+        assert ({}, {}) == (saver.live, saver.parked)

@@ -1,4 +1,4 @@
-"""A snapshot says what the state was, what came next, what was asked, what failed, and where it stands in its thread."""
+"""A snapshot says what the state was, what came next, what was asked, what failed, and what it follows."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ Nothing here is shared with `riverrun.graph.loops`; where the two differ, this o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 Round = tuple[int, ...]
 Graph = Sequence[Sequence[int]]
@@ -97,26 +98,28 @@ def could_result_in(graph: Graph, nest: Sequence[Round], source: int, when: Roun
 Alive = tuple[int, Round, bool]  # node, round, whether it runs
 
 
-def may_begin(graph: Graph, alive: Sequence[Alive]) -> list[int]:
-    """Give the places in `alive` of those that the rule lets begin."""
+def may_begin(graph: Graph, alive: Sequence[Alive], early: AbstractSet[int] = frozenset()) -> list[int]:
+    """Give the places in `alive` of those that the rule lets begin; `early` are those that need wait for nobody."""
     nest = around(graph)
-    waiting = [place for place, (_, _, running) in enumerate(alive) if not running]
-    behind = {
-        place: {
-            other
-            for other in range(len(alive))
-            if other != place
-            and could_result_in(graph, nest, alive[other][0], alive[other][1], alive[place][0], alive[place][1])
-        }
-        for place in waiting
-    }
-    free = {place for place in waiting if not behind[place]}
+    waiting = [place for place, (_, _, running) in enumerate(alive) if not running and place not in early]
+    behind = {place: rivals(graph, nest, alive, place) for place in waiting}
+    free = {*early, *(place for place in waiting if not behind[place])}
     for place in waiting:
         chain = _closure(place, behind)
         # Nothing but executions that wait for one another, this one included, stands before it.
         if place in chain and all(place in _closure(other, behind) for other in chain):
             free.add(place)
     return sorted(free)
+
+
+def rivals(graph: Graph, nest: Sequence[Round], alive: Sequence[Alive], place: int) -> set[int]:
+    """Give the places of the others that can still result in this one, in its round or before."""
+    node, when, _ = alive[place]
+    return {
+        other
+        for other, (source, there, _) in enumerate(alive)
+        if other != place and could_result_in(graph, nest, source, there, node, when)
+    }
 
 
 def _closure(place: int, behind: dict[int, set[int]]) -> set[int]:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riverrun.events.kinds import NodeCompleted, NodeRetrying, RunCompleted, RunFailed, RunStopped, RunTimedOut
+from riverrun.events.kinds import (
+    NodeCompleted,
+    NodeRetrying,
+    NodeStarted,
+    RunCompleted,
+    RunFailed,
+    RunStopped,
+    RunTimedOut,
+)
 from riverrun.graph.moves import RunState
+from riverrun.graph.policies import quorum
 from riverrun.graph.replay import replay
+from riverrun.graph.step import AskRouters
 from tests.graph.drawn import whole
 from tests.graph.play import RUN, Play, check_log, chooser, play, take_over, through_json
-from tests.graph.sketch import Move
+from tests.graph.sketch import Manner, Move, Sketch
 
 ORDERS = st.lists(st.integers(0, 40), max_size=60)
 DECIDED = whole()
@@ -87,12 +100,13 @@ def test_a_run_can_be_cut_off_at_any_moment(sketch, order, moment, stubborn, exp
 def test_the_budget_counts_every_execution_of_the_tree(sketch, order, limit):
     game = play(sketch, sketch.plan(), chooser(order), limit=limit).to_the_end()
     check_log(game.log)
-    last = game.log[-1]
+    last: Any = game.log[-1]
     assert last.steps <= limit
     if isinstance(last, RunFailed) and last.error.code == "E3005":
         assert limit == last.steps
         more = play(sketch, sketch.plan(), chooser(order), limit=limit + 1).to_the_end()
-        assert limit + 1 == more.log[-1].steps or "E3017" == more.log[-1].error.code
+        later: Any = more.log[-1]
+        assert limit + 1 == later.steps or "E3017" == later.error.code
     elif isinstance(last, RunCompleted):
         enough = play(sketch, sketch.plan(), chooser(order), limit=last.steps).to_the_end()
         assert game.log[1:] == enough.log[1:]
@@ -182,3 +196,61 @@ def test_a_run_that_was_taken_over_anywhere_ends_as_it_would_have(sketch, order,
         assert type(game.log[-1]) is type(after.log[-1])
         if isinstance(game.log[-1], RunCompleted):
             assert game.machine.values() == after.machine.values()
+
+
+# --- found once, kept by name ---
+
+
+def test_a_join_that_has_enough_begins_once_although_it_also_stands_in_a_circle_of_waiting_nodes():
+    # `a` and `d` lead to one another; `d` was seen to wait before it had all that it needs.
+    edges = ((-1, 3), (1, 3), (-1, 0), (0, 3), (0, 2), (-1, 1))
+    inner = Sketch((0,), ((-1, 0),), manners={0: Manner(fails=1, mends="handler")}, after=("a",))
+    manners = {
+        0: Manner(calls=(2, 3, 2), chooses=(3,), join=quorum(2)),
+        1: Manner(inside=inner),
+        2: Manner(asks=2),
+        3: Manner(join=quorum(2)),
+    }
+    sketch = Sketch((2, 1, 1, 0), edges, {2: ((0, 4), 2), 3: ((0, 4), 1)}, manners=manners, before=("c",))
+    played(sketch, [27, 26, 30, 11, 16], limit=29)
+
+
+def test_a_graph_that_ended_before_all_of_its_first_nodes_began_begins_none_of_the_others():
+    never = Sketch((0,), ((-1, 0),), manners={0: Manner(join=quorum(2))})
+    inner = Sketch((0, 0), ((-1, 0), (-1, 1)), manners={0: Manner(inside=never, join=quorum(2))})
+    game = played(Sketch((0,), ((-1, 0),), manners={0: Manner(inside=inner, mends="handler")}))
+    assert ["a:1"] == [event.exec for event in game.log if isinstance(event, NodeStarted)]
+    assert ["a~"] == game.machine.values()["log"]
+
+
+def test_a_sub_graph_that_fails_at_once_is_judged_by_whoever_owns_the_run_by_then():
+    inner = Sketch((0,), ((-1, 0),), manners={0: Manner(join=quorum(2))})
+    sketch = Sketch((0, 0), ((-1, 0), (0, 1)), manners={1: Manner(inside=inner, mends="handler")})
+    game = played(sketch)
+    for cut in range(1, len(game.log)):
+        after = take_over(sketch, sketch.plan(), game.log[:cut], chooser([])).to_the_end()
+        assert game.machine.values() == after.machine.values()
+
+
+def test_where_a_sub_graph_was_routed_to_stands_in_the_log_and_is_not_asked_again():
+    inner = Sketch((1,), ((-1, 0),), manners={0: Manner(leaves=True, leaves_to=("b",))})
+    sketch = Sketch((0, 1, 1), ((-1, 0), (0, 1)), {0: ((2, 3), 9)}, manners={0: Manner(inside=inner)})
+    game = played(sketch, watches=True)
+    folds_to_every_batch(game)
+    (own,) = [event for event in game.log if isinstance(event, NodeCompleted) and event.exec == "a:1"]
+    assert ("b", "c") == own.goto
+
+
+@pytest.mark.parametrize("stubborn", [True, False])
+def test_a_sub_graph_whose_routers_are_cut_off_has_done_its_work_all_the_same(stubborn):
+    inner = Sketch((1,), ((-1, 0),))
+    sketch = Sketch((0, 0, 1), ((-1, 0), (-1, 2)), {0: ((1, 3), 9)}, manners={0: Manner(inside=inner)})
+    game = play(sketch, sketch.plan(), stubborn=stubborn)
+    while not isinstance(game.work.get("a:1", [None])[0], AskRouters):
+        game.advance()
+    game.stop()
+    game.to_the_end()
+    check_log(game.log)
+    assert "a:1" in {event.exec for event in game.log if isinstance(event, NodeCompleted)}
+    assert game.machine.values() == replay(game.machine.plan, RUN, through_json(game.log)).values()
+    assert 1 <= len(game.machine.values()["log"]) <= 2

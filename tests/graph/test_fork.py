@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +30,11 @@ OTHER = "f" * 32
 ORDERS = st.lists(st.integers(0, 40), max_size=40)
 GRAPHS = st.one_of(whole(), whole(decided=False))
 CHAIN = Sketch((2, 1), ((-1, 0), (0, 1)))
+
+
+def last_of(game) -> Any:
+    """Give the terminal event."""
+    return game.log[-1]
 
 
 def forked(plan, log, at=None, limit=None):
@@ -74,6 +81,7 @@ def test_a_run_that_was_stopped_is_gone_on_with_from_where_it_was(sketch, order,
     log = forked(plan, game.log)
     assert isinstance(log[-1], RunForked)
     assert log[-1].at == end_of_work(plan, game.log) == len(log) - 1
+    assert game.closing_from is not None
     assert log[-1].at >= game.closing_from - 1 or not isinstance(game.log[-1], RunStopped)
     check_log(go_on(sketch, plan, log, chooser(order)).to_the_end().log)
 
@@ -95,11 +103,11 @@ def test_a_budget_that_was_spent_can_be_raised():
     sketch = Sketch((0, 0, 0), ((-1, 0), (0, 1), (1, 2)))
     plan = sketch.plan()
     game = play(sketch, plan, limit=2).to_the_end()
-    assert "E3005" == game.log[-1].error.code
+    assert "E3005" == last_of(game).error.code
     same = go_on(sketch, plan, forked(plan, game.log)).to_the_end()
-    assert ("E3005", 2) == (same.log[-1].error.code, same.log[-1].steps)
+    assert ("E3005", 2) == (last_of(same).error.code, last_of(same).steps)
     more = go_on(sketch, plan, forked(plan, game.log, limit=3)).to_the_end()
-    assert (RunCompleted, 3, ["c:1"]) == (type(more.log[-1]), more.log[-1].steps, [ran[0] for ran in more.ran])
+    assert (RunCompleted, 3, ["c:1"]) == (type(more.log[-1]), last_of(more).steps, [ran[0] for ran in more.ran])
 
 
 def test_a_fork_of_a_run_that_completed_has_only_its_end_to_write():

@@ -1,8 +1,6 @@
-"""Open questions: who asked, what an answer is to, and what is refused."""
+"""What is asked, by whom, and which answer is to which question."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,128 +12,90 @@ from riverrun.graph.build import GraphBuilder
 from riverrun.graph.course import Course, Step
 from riverrun.graph.merge import Moment
 from riverrun.graph.node import START
-from riverrun.graph.questions import Questions, check_answers, match_answers, place_of, question_id
+from riverrun.graph.questions import Questions, match_answers, place_of, question_id
 from riverrun.graph.schedule import Live
 
-PLAN = GraphBuilder(dict).add_node("a", lambda state: None).add_edge(START, "a").plan("g")
-COURSE = Course(PLAN)
-EXECS = st.lists(
-    st.builds("{}:{}".format, st.text("abc?-é ", min_size=1, max_size=4), st.integers(1, 99)), min_size=1, max_size=3
-).map("/".join)
+COURSE = Course(GraphBuilder(dict).add_node("a", lambda state: None).add_edge(START, "a").plan("g"))
 
 
-def step(exec_id):
-    return Step(exec_id, COURSE, PLAN.nodes["a"], Live(1, ()), {}, Moment("", (), {}))
+def step(name):
+    return Step(name, COURSE, COURSE.plan.nodes["a"], Live(1, ()), {}, Moment("", (), {}))
 
 
-def asked(exec_id, place=1, kind="asked"):
+def ask(exec_id, place=1, kind="asked"):
     return Question(id=question_id(exec_id, place), node="a", exec=exec_id, kind=kind)
 
 
-def refused(call, *said):
-    with pytest.raises(InputError) as caught:
-        call()
-    assert "E2015" == caught.value.code
-    for each in said:
-        assert each in caught.value.message
-    return caught.value
+@given(st.sampled_from(["a:1", "b:2/a:12", "what?:1"]), st.integers(0, 1000))
+def test_the_name_of_a_question_tells_its_place(exec_id, place):
+    assert place == place_of(ask(exec_id, place))
 
 
-# --- their names ---
-
-
-@given(EXECS, st.integers(0, 10**6), EXECS, st.integers(0, 10**6))
-def test_a_question_is_named_by_its_execution_and_its_place_and_by_nothing_else(one, place, other, another):
-    assert place == place_of(asked(one, place))
-    same = question_id(one, place) == question_id(other, another)
-    assert same is ((one, place) == (other, another))
-
-
-# --- the open ones ---
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(["ask", "take", "forget"]))))
-def test_what_is_open_is_what_was_asked_and_neither_taken_nor_forgotten_in_the_order_of_asking(moves):
-    steps = [step(f"a:{number}") for number in range(4)]
-    open_ones: dict[str, tuple[Step, Question]] = {}
+def test_questions_are_kept_in_the_order_in_which_they_were_asked():
     questions = Questions()
-    for number, place, what in moves:
-        question = asked(f"a:{number}", place)
-        if what == "ask":
-            questions.ask(steps[number], question)
-            open_ones[question.id] = (steps[number], question)
-        elif what == "forget":
-            questions.forget(steps[number])
-            open_ones = {name: pair for name, pair in open_ones.items() if pair[0] is not steps[number]}
-        elif question.id in open_ones:
-            assert open_ones.pop(question.id) == questions.take(question.id)
-        assert tuple(question for _, question in open_ones.values()) == questions.all
-        assert len(open_ones) == len(questions)
-        questions.check(dict.fromkeys(open_ones))
-        for name in {asked(f"a:{number}", each).id for each in (1, 2, 3, 4)} - set(open_ones):
-            refused(lambda name=name: questions.check({name: 1}), repr(name))
+    assert not questions
+    one, other = step("a:1"), step("a:2")
+    questions.ask(other, ask("a:2"))
+    questions.ask(one, ask("a:1"))
+    assert (2, ("a:2?1", "a:1?1")) == (len(questions), tuple(each.id for each in questions.all))
+    assert (other, ask("a:2")) == questions.take("a:2?1")
+    assert ("a:1?1",) == tuple(each.id for each in questions.all)
+
+
+def test_what_a_step_asked_that_is_gone_is_forgotten_and_the_rest_is_not():
+    questions = Questions()
+    one, other = step("a:1"), step("a:2")
+    questions.ask(one, ask("a:1"))
+    questions.ask(other, ask("a:2"))
+    questions.forget(one)
+    questions.forget(step("a:2"))
+    assert ("a:2?1",) == tuple(each.id for each in questions.all)
 
 
 def test_answers_to_what_nobody_asks_are_refused_and_what_is_asked_is_named():
-    open_ones = [asked("a:1"), asked("b:1", 2)]
-    check_answers(open_ones, {})
-    check_answers(open_ones, {"b:1?2": None})
-    error = refused(lambda: check_answers(open_ones, {"a:1?1": 1, "c:1?1": 1}), "'c:1?1'", "a:1?1, b:1?2")
-    assert "answer 'c:1?1'" == error.where
-    refused(lambda: check_answers([], {"a:1?1": 1}), "open are: none")
+    questions = Questions()
+    for count, known in ((0, "none"), (1, "a:0?1"), (2, "a:0?1, a:1?1")):
+        with pytest.raises(InputError) as caught:
+            questions.check({"b:1?1": 1})
+        assert ("E2015", "answer 'b:1?1'") == (caught.value.code, caught.value.where)
+        assert known in caught.value.message
+        questions.ask(step(f"a:{count}"), ask(f"a:{count}"))
+    questions.check({"a:0?1": 1, "a:2?1": 2})
+    questions.check({})
 
 
-# --- what an answer is to ---
+# --- which answer is to which question ---
 
-ONE, TWO = asked("a:1"), asked("b:1")
-HELD, LATER = asked("c:1", 0, "before"), asked("d:1", 0, "after")
-
-
-@pytest.mark.parametrize("given", ["yes", 0, None, {}, [], {"a": 1}, {"a:1": 1}, {"a:1?1": 1, "note": 2}, {1: 2}])
-def test_with_one_question_open_whatever_is_no_answer_by_id_is_the_answer_to_it(given):
-    assert {"a:1?1": given} == match_answers((ONE,), given)
+ONE, TWO, HOLD = ask("a:1"), ask("b:1"), ask("c:1", 0, "before")
 
 
-@pytest.mark.parametrize("given", [{"Go on?": "yes"}, {"really?1x": 1}, {"?1": 1}, {"a:1?1": 1, "Go on?": 2}])
-def test_an_answer_whose_names_only_look_like_questions_is_an_answer(given):
-    assert {"a:1?1": given} == match_answers((ONE,), given)
-
-
-def test_answers_by_id_are_to_those_that_they_name():
-    assert {"a:1?1": 1, "b:1?1": None} == match_answers((ONE, TWO), {"a:1?1": 1, "b:1?1": None})
-    assert {"b:1?1": 2} == match_answers((ONE, TWO), {"b:1?1": 2})
-    assert {"gone:1?1": 2} == match_answers((ONE,), {"gone:1?1": 2}), "which `check_answers` refuses"
-
-
-@pytest.mark.parametrize("given", ["yes", None, {}, {"a": 1}])
-def test_with_several_open_an_answer_that_names_none_is_refused(given):
-    refused(lambda: match_answers((ONE, TWO), given), "a:1?1, b:1?1")
-
-
-@pytest.mark.parametrize("given", [None, "go", 0, {}, {"a": 1}])
-def test_what_is_only_held_is_let_go_by_any_answer(given):
-    assert {"c:1?0": None, "d:1?0": None} == match_answers((HELD, LATER), given)
-
-
-def test_what_is_held_goes_on_beside_what_is_asked():
-    assert {"c:1?0": None, "a:1?1": "yes"} == match_answers((HELD, ONE), "yes")
-    assert {"c:1?0": None, "a:1?1": "yes"} == match_answers((ONE, HELD), {"a:1?1": "yes"})
-    assert {"c:1?0": None} == match_answers((ONE, HELD), None), "nothing was answered: what is asked stays open"
-    assert {"c:1?0": 5} == match_answers((ONE, HELD, LATER), {"c:1?0": 5}), "a hold that was named goes alone"
-
-
-@given(
-    st.lists(st.sampled_from([ONE, TWO, HELD, LATER]), unique=True, max_size=4).map(tuple),
-    st.none() | st.text() | st.dictionaries(st.sampled_from(["a:1?1", "b:1?1", "c:1?0", "d:1?0"]), st.integers()),
+@pytest.mark.parametrize(
+    ("questions", "answer", "matched"),
+    [
+        ((ONE,), "yes", {"a:1?1": "yes"}),
+        ((ONE,), None, {"a:1?1": None}),
+        ((ONE,), {"x": 1}, {"a:1?1": {"x": 1}}),
+        ((ONE,), {}, {"a:1?1": {}}),
+        ((ONE,), {"a:1?1": 5}, {"a:1?1": 5}),
+        ((ONE, TWO), {"a:1?1": 5}, {"a:1?1": 5}),
+        ((ONE, TWO), {"a:1?1": 5, "b:1?1": 6}, {"a:1?1": 5, "b:1?1": 6}),
+        # What only holds the run is let go by any answer.
+        ((HOLD,), None, {"c:1?0": None}),
+        ((HOLD,), "go on", {"c:1?0": None}),
+        ((ONE, HOLD), "yes", {"c:1?0": None, "a:1?1": "yes"}),
+        ((ONE, HOLD), {"a:1?1": 5}, {"c:1?0": None, "a:1?1": 5}),
+        # It is no answer to what was asked.
+        ((ONE, HOLD), None, {"c:1?0": None}),
+    ],
+    ids=map(str, range(12)),
 )
-def test_whatever_is_matched_is_open(questions, given):
-    known = {each.id for each in questions}
-    try:
-        matched: dict[str, Any] = match_answers(questions, given)
-    except InputError:
-        assert 2 == sum(each.kind == "asked" for each in questions)
-        return
-    named = set(given) if isinstance(given, dict) else set()
-    assert set(matched) <= known | named
-    if named <= known:
-        check_answers(questions, matched)
+def test_an_answer_finds_its_question(questions, answer, matched):
+    assert matched == match_answers(questions, answer)
+
+
+def test_one_answer_to_several_questions_must_say_to_which():
+    for answer in ("yes", None, {"x": 1}, {}):
+        with pytest.raises(InputError) as caught:
+            match_answers((ONE, TWO), answer)
+        assert "E2015" == caught.value.code
+        assert "a:1?1, b:1?1" in caught.value.message

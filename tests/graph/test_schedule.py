@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riverrun.events.kinds import NodeCompleted, NodeStarted
+from riverrun.events.kinds import ErrorInfo, NodeCompleted, NodeStarted
 from riverrun.graph.build import GraphBuilder
 from riverrun.graph.loops import LoopNest
 from riverrun.graph.machine import Machine
 from riverrun.graph.merge import Moment
 from riverrun.graph.node import END, START, Command
+from riverrun.graph.policies import collect, first_success, quorum
 from riverrun.graph.schedule import Schedule
 from tests.graph import reference
 from tests.graph.play import RUN, run_started
@@ -40,6 +41,63 @@ def test_what_begins_is_what_the_rule_lets_begin(graph, numbers):
         taken = [target for place, target in enumerate(graph[ended.number]) if choice >> place & 1 or choice % 3 == 0]
         for edge, target in enumerate(taken):
             schedule.trigger(target, nest.step(ended.number, ended.when, target), moment, edge)
+
+
+BOOM = ErrorInfo(code="E3001", message="boom")
+
+
+@given(
+    st.one_of(graphs(6, 1), nested()),
+    st.dictionaries(st.integers(1, 7), st.sampled_from([first_success(), quorum(2), collect()]), max_size=3),
+    st.lists(st.integers(0, 1000), max_size=40),
+)
+def test_calls_and_joins_begin_early_and_only_joins_leave_others_behind(graph, joins, numbers):
+    nest, choices = LoopNest(graph), iter(numbers)
+    joins = {number: join for number, join in joins.items() if number < len(graph)}
+    schedule, well, ill = Schedule(nest, joins), Moment("x:1", (), {}), Moment("y:1", (), {}, error=BOOM)
+    for edge, target in enumerate(graph[0]):
+        schedule.trigger(target, nest.step(0, (), target), well, edge)
+    for choice in choices:
+        alive = schedule.alive
+        early = {
+            place for place, live in enumerate(alive) if not live.running and (live.called or _enough(live, joins))
+        }
+        expected = [alive[place] for place in reference.may_begin(graph, _as_tuples(alive), early)]
+        begun = schedule.begin()
+        assert {*expected} == {*begun}
+        assert len(begun) == len({*begun})
+        for live in begun:
+            if live.number in joins and not live.called and not live.gone:
+                _leave_behind(schedule, graph, live)
+        running = [live for live in schedule.alive if live.running]
+        if not running:
+            assert not schedule.alive, "something can always go on"
+            return
+        ended = running[choice % len(running)]
+        schedule.end(ended)
+        for place, target in enumerate(graph[ended.number]):
+            when = nest.step(ended.number, ended.when, target)
+            if choice >> place & 1:
+                # A moment of its own, because what leaves one execution twice is one branch.
+                left = Moment(f"z:{choice}", (), {}, error=BOOM if choice % 5 == 0 else None)
+                schedule.trigger(target, when, left, place)
+            elif choice % 4 == place:
+                schedule.call(target, when, ill, place, choice)
+
+
+def _enough(live, joins):
+    need = joins[live.number].need if live.number in joins else None
+    return need is not None and need <= sum(moment.error is None for moment, _ in live.parents)
+
+
+def _leave_behind(schedule, graph, live):
+    """Do what the machine does when a join begins: what could still have led to it ends."""
+    alive = schedule.alive
+    place = alive.index(live)
+    expected = {alive[other] for other in reference.rivals(graph, reference.around(graph), _as_tuples(alive), place)}
+    assert expected == {*schedule.rivals(live)}
+    for rival in schedule.rivals(live):
+        schedule.end(rival)
 
 
 def _as_tuples(alive):

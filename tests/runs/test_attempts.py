@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from riverrun import StateGraph
 from riverrun.base.errors import NodeError
+from riverrun.base.ids import jitter
 from riverrun.events.kinds import NodeCompleted, NodeFailed, NodeRetrying
 from riverrun.graph.node import START, Command, read_node
 from riverrun.graph.policies import CachePolicy, RetryPolicy, TimeoutPolicy
-from riverrun.runs import attempts
 from riverrun.runs.attempts import next_delay
 from riverrun.runs.cache import InMemoryCache
 from tests.graph.laws import texts
@@ -143,7 +143,7 @@ async def test_a_stop_does_not_wait_for_the_next_attempt():
 
 
 async def test_the_siblings_go_on_while_a_node_waits_for_its_next_attempt():
-    order = []
+    order: list[Any] = []
 
     async def sibling(state):
         order.append("sibling")
@@ -424,16 +424,17 @@ async def test_what_is_left_of_an_attempt_of_a_sub_graph_does_not_disturb_the_ne
 # --- kept ---
 
 
-def counted(function):
-    """Count the calls of a node."""
+class Counted:
+    """A node whose calls are counted."""
 
-    async def node(state):
-        node.calls += 1
-        async for value in function(state):
+    def __init__(self, function):
+        self.calls = 0
+        self._function = function
+
+    async def __call__(self, state):
+        self.calls += 1
+        async for value in self._function(state):
             yield value
-
-    node.calls = 0
-    return node
 
 
 async def talks(state):
@@ -447,7 +448,7 @@ async def test_what_is_kept_is_said_again_and_the_node_does_not_run():
         yield "one "
         yield "two"
 
-    node, cache = counted(words), InMemoryCache()
+    node, cache = Counted(words), InMemoryCache()
     made = single(node, key="text", cache_policy=CachePolicy())
     first = await Ride(made, cache=cache, input={"x": 1}).begin()
     log = await first.end()
@@ -471,7 +472,7 @@ async def test_what_a_generator_wrote_on_its_way_is_kept_too():
 
 
 async def test_what_is_kept_is_forgotten_after_its_time():
-    node, cache = counted(talks), InMemoryCache()
+    node, cache = Counted(talks), InMemoryCache()
     made = single(node, cache_policy=CachePolicy(ttl=60))
     one = await Ride(made, cache=cache, input={"x": 1}).begin()
     await one.end()
@@ -483,7 +484,7 @@ async def test_what_is_kept_is_forgotten_after_its_time():
 
 
 async def test_the_key_of_what_is_kept_may_be_made_by_the_user():
-    node, cache = counted(talks), InMemoryCache()
+    node, cache = Counted(talks), InMemoryCache()
     made = single(node, cache_policy=CachePolicy(key_func=lambda state: state["x"] % 2))
     for x, calls in ((1, 1), (3, 1), (2, 2)):
         await drive(made, cache=cache, input={"x": x})
@@ -516,7 +517,7 @@ async def test_a_failure_is_not_kept():
 
 
 def test_chance_is_less_than_a_second():
-    assert all(0 <= attempts.jitter() < 1 for _ in range(100))
+    assert all(0 <= jitter() < 1 for _ in range(100))
 
 
 def test_a_policy_takes_no_error_of_ours_but_a_cut_off_unless_it_says_so():

@@ -38,7 +38,8 @@ class Listener:
 def context(ear=None, *, answers=(), **facts):
     node = read_node("a", lambda state: None, agent=None, key=None)
     order = RunNode("a:1", node, {}, 2, answers)
-    return Context(RunFacts(run="r", tenant="t", **facts), order, ear or Listener(), remaining_steps=7)
+    hears: Any = ear or Listener()
+    return Context(RunFacts(run="r", tenant="t", **facts), order, hears, remaining_steps=7)
 
 
 async def test_it_says_where_the_node_is():

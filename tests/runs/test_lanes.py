@@ -283,17 +283,18 @@ async def test_a_lane_that_comes_too_late_is_not_started():
 async def test_lanes_can_be_opened_again_after_the_run_was_parked():
     lanes, ran = Lanes(Pool(1), 1.0, lambda exec_id: None), []
 
-    async def lane(done):
+    done = asyncio.Event()
+
+    async def lane():
         ran.append(1)
-        done.set_result(None)
+        done.set()
+
+    async def work():
+        await done.wait()
 
     for _ in range(2):
-        done = asyncio.get_running_loop().create_future()
-
-        async def work(done=done):
-            await done
-
-        await lanes.run(work, lambda done=done: lanes.start("a:1", lane(done)))
+        done.clear()
+        await lanes.run(work, lambda: lanes.start("a:1", lane()))
     assert [1, 1] == ran
 
 

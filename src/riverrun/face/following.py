@@ -52,7 +52,8 @@ class Following:
             event: The next one of the log, from seq 1 on.
 
         Returns:
-            The execution that it is about, with what it wrote; None for an event of no execution, or of START.
+            The execution that it is about, with what it wrote; None for an event of no execution, or of START, or where
+            it was cancelled in the moment in which it began.
 
         Raises:
             NodeError: E3009, the log was not written by this graph.
@@ -63,6 +64,7 @@ class Following:
         self._behind = self._behind or self._is_cut(event)
         if not self._behind:
             follow(self._machine, event, self._base)
+            self._machine.commands.clear()  # nobody carries them out
         if not isinstance(event, NodeEvent):
             return None
         if isinstance(event, NodeStarted) and event.exec in self._machine.steps:

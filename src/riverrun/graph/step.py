@@ -358,7 +358,11 @@ def private(state: Any) -> Any:
     """Give a state that its owner may change: nobody else sees it. What lies below one level is shared."""
     if type(state) is not dict:
         return state
-    return {key: value.copy() if type(value) in _GROWING else value for key, value in state.items()}
+    made: dict[str, Any] = state.copy()
+    for key, value in state.items():
+        if type(value) in _GROWING:
+            made[key] = value.copy()
+    return made
 
 
 _GROWING = frozenset({list, dict, set})
