@@ -140,7 +140,8 @@ def test_a_thread_whose_event_loop_was_closed_under_it_is_free_again(closing):
         for task in left:  # what Python would warn of is what is tested here
             task._log_destroy_pending = False  # type: ignore[attr-defined]
     assert ["a", "b", "c"] == graph.invoke(None, at())["log"]
-    assert ["lost", "completed"] == asyncio.run(endings(saver))
+    # Closing cancels tasks in any order: where the node's comes first, that is an end of the node.
+    assert asyncio.run(endings(saver)) in (["lost", "completed"], ["failed", "completed"])
     assert {} == saver.live
 
 

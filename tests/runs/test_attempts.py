@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from riverrun import StateGraph
 from riverrun.base.errors import NodeError
 from riverrun.base.ids import jitter
-from riverrun.events.kinds import NodeCompleted, NodeFailed, NodeRetrying
+from riverrun.events.kinds import NodeFailed, NodeRetrying
 from riverrun.graph.node import START, Command, read_node
-from riverrun.graph.policies import CachePolicy, RetryPolicy, TimeoutPolicy
+from riverrun.graph.policies import RetryPolicy, TimeoutPolicy
 from riverrun.runs.attempts import next_delay
-from riverrun.runs.cache import InMemoryCache
 from tests.graph.laws import texts
 from tests.runs.plans import State, kinds, values
 from tests.runs.ride import Ride, drive
@@ -274,6 +273,26 @@ async def test_a_sync_node_that_takes_too_long_is_left_behind_and_counted():
     assert "custom" not in kinds(log)
 
 
+async def test_the_late_words_of_an_attempt_that_was_left_behind_are_not_those_of_the_next():
+    go, said = threading.Event(), threading.Event()
+
+    def node(state, ctx):
+        if ctx.attempt == 1:
+            go.wait(10)
+            ctx.emit("late")
+            said.set()
+            return {}
+        go.set()
+        said.wait(10)
+        return {"x": 2}
+
+    ride = await Ride(
+        single(node, timeout=TimeoutPolicy(run_timeout=0.05), retry_policy=RetryPolicy(**AT_ONCE))
+    ).begin()
+    log = await ride.end()
+    assert (0, 2) == (kinds(log).count("custom"), ride.driver.machine.values()["x"])
+
+
 async def test_a_sync_node_may_say_that_it_is_alive():
     pause = threading.Event()
 
@@ -386,9 +405,6 @@ async def test_a_sub_graph_is_tried_again_as_a_whole_and_then_handled():
     assert ({}, ["Odd"]) == (texts(log), ride.driver.machine.values()["log"])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TimeoutError, reason="a lane is known by its execution alone, which the next attempt has too"
-)
 async def test_what_is_left_of_an_attempt_of_a_sub_graph_does_not_disturb_the_next():
     began, lingers = asyncio.Event(), asyncio.Event()
 
@@ -421,99 +437,7 @@ async def test_what_is_left_of_an_attempt_of_a_sub_graph_does_not_disturb_the_ne
     assert "custom" not in kinds(log)
 
 
-# --- kept ---
-
-
-class Counted:
-    """A node whose calls are counted."""
-
-    def __init__(self, function):
-        self.calls = 0
-        self._function = function
-
-    async def __call__(self, state):
-        self.calls += 1
-        async for value in self._function(state):
-            yield value
-
-
-async def talks(state):
-    yield "one "
-    yield "two"
-    yield {"log": [state["x"]]}
-
-
-async def test_what_is_kept_is_said_again_and_the_node_does_not_run():
-    async def words(state):
-        yield "one "
-        yield "two"
-
-    node, cache = Counted(words), InMemoryCache()
-    made = single(node, key="text", cache_policy=CachePolicy())
-    first = await Ride(made, cache=cache, input={"x": 1}).begin()
-    log = await first.end()
-    assert (["one ", "two"], [False]) == (values(log), [event.cached for event in of(log, NodeCompleted)])
-    again = await Ride(made, cache=cache, input={"x": 1}).begin()
-    log = await again.end()
-    assert (["one two"], [True], 1) == (values(log), [event.cached for event in of(log, NodeCompleted)], node.calls)
-    assert first.driver.machine.values() == again.driver.machine.values()
-    await drive(made, cache=cache, input={"x": 2})
-    assert 2 == node.calls
-
-
-@pytest.mark.xfail(strict=True, reason="the cache keeps what a node returned, not what a generator wrote before")
-async def test_what_a_generator_wrote_on_its_way_is_kept_too():
-    cache = InMemoryCache()
-    made = single(talks, cache_policy=CachePolicy())
-    for _ in range(2):
-        ride = await Ride(made, cache=cache, input={"x": 1}).begin()
-        await ride.end()
-        assert [1] == ride.driver.machine.values()["log"]
-
-
-async def test_what_is_kept_is_forgotten_after_its_time():
-    node, cache = Counted(talks), InMemoryCache()
-    made = single(node, cache_policy=CachePolicy(ttl=60))
-    one = await Ride(made, cache=cache, input={"x": 1}).begin()
-    await one.end()
-    for seconds, calls in ((59, 1), (61, 2)):
-        later = Ride(made, cache=cache, input={"x": 1})
-        later.clock.advance(seconds)
-        await (await later.begin()).end()
-        assert calls == node.calls
-
-
-async def test_the_key_of_what_is_kept_may_be_made_by_the_user():
-    node, cache = Counted(talks), InMemoryCache()
-    made = single(node, cache_policy=CachePolicy(key_func=lambda state: state["x"] % 2))
-    for x, calls in ((1, 1), (3, 1), (2, 2)):
-        await drive(made, cache=cache, input={"x": x})
-        assert calls == node.calls
-
-
-async def test_where_a_node_chose_to_go_is_kept_too():
-    ran = []
-
-    async def chooses(state):
-        ran.append("a")
-        return Command(update={"x": 1}, goto="b")
-
-    async def b(state):
-        ran.append("b")
-
-    cache = InMemoryCache()
-    made = StateGraph(State).add_node("a", chooses, destinations=["b"], cache_policy=CachePolicy()).add_node(b)
-    plan = made.add_edge(START, "a").plan("graph")
-    for _ in range(2):
-        await drive(plan, cache=cache)
-    assert ["a", "b", "b"] == ran
-
-
-async def test_a_failure_is_not_kept():
-    cache = InMemoryCache()
-    made = single(fails(Odd()), cache_policy=CachePolicy())
-    assert "run.failed" == (await drive(made, cache=cache))[-1].type
-    assert "run.completed" == (await drive(made, cache=cache))[-1].type
+# --- what decides ---
 
 
 def test_chance_is_less_than_a_second():

@@ -164,6 +164,22 @@ async def test_answers_that_were_taken_are_not_given_again_to_the_next_owner(wor
     assert 0 == service.statistics()["broken"]
 
 
+@STORES
+async def test_an_answer_that_did_not_fit_is_not_given_again_to_the_same_question(workers, store):
+    clock = ManualClock()
+    shared, made = store(clock), plan(a=lambda state, ctx: {"x": ctx.interrupt("how many?", type=int)})
+    first = await workers(shared, {"g": made}, clock=clock)
+    key = (await first.start("t", "g", {})).row.key
+    await answered(first, key, 1)
+    await until_head(first, key, 7)
+    await first.close()
+    second = await workers(shared, {"g": made}, clock=clock)
+    await second.resume(key, {"a:1?1": 5})  # the worker that takes it is told of both answers
+    log = await end_of(second, key)
+    assert ["answer 1", 5] == [event.answers["a:1?1"] for event in log if isinstance(event, RunResumed)]
+    assert 5 == (await second.state(key))["x"]
+
+
 async def test_answers_to_what_is_no_longer_asked_and_requests_that_nobody_understands_change_nothing(workers):
     store = MemoryStore()
     service = await workers(store, {"g": parallel(a=asking("a?"), b=asking("b?")).plan("g")})

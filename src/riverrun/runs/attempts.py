@@ -7,6 +7,7 @@ attempt is run (`perform`), nor the lanes (`driver`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from riverrun.base.errors import Interrupted, NodeError, RiverrunError
@@ -39,6 +40,14 @@ class Host(Protocol):
         """Give what an execution has put out so far, by key."""
         ...
 
+    def written(self, exec_id: str) -> list[dict[str, Any]]:
+        """Give the updates that an execution has made on its way."""
+        ...
+
+    def update(self, exec_id: str, update: Mapping[str, Any]) -> None:
+        """Make an update in the name of an execution."""
+        ...
+
     def say(self, exec_id: str, key: str | None, value: object) -> None:
         """Put out a chunk in the name of an execution."""
         ...
@@ -55,9 +64,10 @@ class Host(Protocol):
 class Kept:
     """An outcome in the cache: what the node wrote and chose, and what it had put out."""
 
-    def __init__(self, outcome: Outcome, said: dict[str | None, list[Any]]) -> None:
+    def __init__(self, outcome: Outcome, said: dict[str | None, list[Any]], written: list[dict[str, Any]]) -> None:
         self.outcome = outcome
         self.said = said
+        self.written = written
 
 
 class Deadline:
@@ -120,7 +130,7 @@ async def run_by_policy(host: Host, order: RunNode, cache: InMemoryCache) -> Out
     outcome = await _try(host, order)
     if key is not None and order.node.cache is not None:
         said = host.heard(order.exec_id)
-        cache.put(key, Kept(outcome, said), order.node.cache.ttl, host.monotonic())
+        cache.put(key, Kept(outcome, said, host.written(order.exec_id)), order.node.cache.ttl, host.monotonic())
     return outcome
 
 
@@ -204,5 +214,7 @@ def _repeat(host: Host, order: RunNode, kept: Kept) -> Outcome:
         text = all(isinstance(piece, str) for piece in pieces)
         for value in ["".join(pieces)] if text and pieces else pieces:
             host.say(order.exec_id, key, value)
+    for written in kept.written:
+        host.update(order.exec_id, written)
     update = dict(kept.outcome.update)
     return Outcome(update=update, streamed=kept.outcome.streamed, goto=kept.outcome.goto, cached=True)

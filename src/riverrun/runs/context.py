@@ -117,6 +117,7 @@ class Context:
         "_ear",
         "_facts",
         "_loop",
+        "_over",
         "_stopping",
         "attempt",
         "config",
@@ -139,7 +140,7 @@ class Context:
         self._answers = order.answers
         self._asked = self._called = 0
         self._ear = ear
-        self._stopping = False
+        self._stopping = self._over = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -179,9 +180,9 @@ class Context:
         """
         self._check(name, value)
         if self._is_here():
-            self._ear.emit(self.exec, name, value)
-        elif not say_in_turn(partial(self._ear.emit, self.exec, name, value)):
-            self._loop.call_soon_threadsafe(self._ear.emit, self.exec, name, value)
+            self._say(name, value)
+        elif not say_in_turn(partial(self._say, name, value)):
+            self._loop.call_soon_threadsafe(self._say, name, value)
             if self._ear.full:
                 asyncio.run_coroutine_threadsafe(self._ear.room(), self._loop).result()
 
@@ -240,6 +241,14 @@ class Context:
         """Begin a call of another graph; its events become events of this run."""
         self._called += 1
         return Call(self._ear, self._loop, self.exec, self.attempt, self._called)
+
+    def _say(self, name: str, value: object) -> None:
+        if not self._over:
+            self._ear.emit(self.exec, name, value)
+
+    def tell_over(self) -> None:
+        """Note that another attempt has taken the place of this one: its late words are not those of the next."""
+        self._over = self._stopping = True
 
     def tell_stopping(self) -> None:
         """Note that this execution must end; called by the driver."""

@@ -162,7 +162,8 @@ class Driver(Voices):
             try:
                 await self._do(following, place)
             finally:
-                self._contexts.pop(exec_id, None)
+                if lanes.is_at(exec_id, place):
+                    self._contexts.pop(exec_id, None)
                 lanes.leave(exec_id, place)
             if place.abandoned:
                 return
@@ -176,11 +177,11 @@ class Driver(Voices):
             if place.told:  # to end before it began
                 raise asyncio.CancelledError
             if isinstance(work, RunNode):
-                await self._run_node(work)
+                await self._run_node(work, place)
             elif isinstance(work, AskRouters):
-                await self._ask(work)
+                await self._ask(work, place)
             else:
-                await self._judge(work)
+                await self._judge(work, place)
         except asyncio.CancelledError as error:
             if place.told:
                 if place.heard and not place.abandoned:
@@ -188,7 +189,7 @@ class Driver(Voices):
             elif self._lanes.leaving:
                 raise  # the worker shuts down, or the log is lost: that is no end of the node
             else:  # nobody cancelled this task: the node's own code let one out
-                self._failed(work.exec_id, self._name_of(work), error)
+                self._failed(work.exec_id, self._name_of(work), error, place)
 
     def _abandoned(self, exec_id: str) -> None:
         """Go on without a node that was told to end and did not; it is counted, and never heard again."""
@@ -199,7 +200,7 @@ class Driver(Voices):
             self.machine.failed(exec_id, error_info(NodeError("E3021", what, where=step.node.where)), self._now())
         self._go_on()
 
-    async def _run_node(self, order: RunNode) -> None:
+    async def _run_node(self, order: RunNode, place: Place) -> None:
         exec_id, node = order.exec_id, order.node
         while (gate := self._may_begin()) is not None:  # again: the lease may be over once more by now
             await gate
@@ -211,17 +212,17 @@ class Driver(Voices):
             if outcome.goto or outcome.leaves:
                 self.machine.check_goto(exec_id, outcome.goto, leaves=outcome.leaves)
         except Interrupted as asked:
-            self._asked(exec_id, asked)
+            self._asked(exec_id, asked, place)
         except _NOT_OF_THE_NODE:
             raise
         except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
-            self._failed(exec_id, node.name, error)
+            self._failed(exec_id, node.name, error, place)
         else:
-            self._returned(exec_id, outcome)
+            self._returned(exec_id, outcome, place)
 
-    def _returned(self, exec_id: str, outcome: Outcome) -> None:
+    def _returned(self, exec_id: str, outcome: Outcome, place: Place) -> None:
         self._tell_blocked()
-        if self._lanes.is_heard(exec_id):
+        if place.heard and not place.abandoned:
             self.machine.returned(
                 exec_id,
                 outcome.update,
@@ -232,21 +233,21 @@ class Driver(Voices):
                 cached=outcome.cached,
             )
 
-    def _asked(self, exec_id: str, asked: Interrupted) -> None:
+    def _asked(self, exec_id: str, asked: Interrupted, place: Place) -> None:
         self._tell_blocked()
-        if self._lanes.is_leaving(exec_id):  # told to end: nobody will answer
+        if place.told or place.abandoned:  # nobody will answer
             raise asyncio.CancelledError
         self.machine.asked(exec_id, asked.place, asked.value, self._now(), schema=asked.schema, problem=asked.problem)
 
-    def _failed(self, exec_id: str, node: str, error: BaseException) -> None:
+    def _failed(self, exec_id: str, node: str, error: BaseException, place: Place) -> None:
         self._tell_blocked()
-        if not self._lanes.is_heard(exec_id):
+        if not place.heard or place.abandoned:
             return
         info = describe(error, node)
         self._raised[info] = error
         self.machine.failed(exec_id, info, self._now())
 
-    async def _ask(self, order: AskRouters) -> None:
+    async def _ask(self, order: AskRouters, place: Place) -> None:
         step = self.machine.steps[order.exec_id]
         plan, node = step.course.plan, step.node or _START
         asks = RunNode(order.exec_id, node, order.state, step.attempt)
@@ -254,16 +255,16 @@ class Driver(Voices):
             targets = await ask_routers(order.routers, order.state, plan.nodes, lambda: self._context(asks))
         except Interrupted as asked:
             error = TypeError(f"a router cannot interrupt a run: {asked.value!r}")
-            self._failed(order.exec_id, order.routers[0].source, error)
+            self._failed(order.exec_id, order.routers[0].source, error, place)
         except _NOT_OF_THE_NODE:
             raise
         except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
-            self._failed(order.exec_id, order.routers[0].source, error)
+            self._failed(order.exec_id, order.routers[0].source, error, place)
         else:
-            if self._lanes.is_heard(order.exec_id):
+            if place.heard and not place.abandoned:
                 self.machine.routed(order.exec_id, tuple(targets), self._now())
 
-    async def _judge(self, order: JudgeNode) -> None:
+    async def _judge(self, order: JudgeNode, place: Place) -> None:
         """Decide by the policies of a sub graph's node what its failure means."""
         error = self.cause(order.error) or NodeError(order.error.code, order.error.message, where=order.error.where)
         delay = next_delay(order.node, error, order.failed + 1, spoke=False)
@@ -277,9 +278,9 @@ class Driver(Voices):
             except _NOT_OF_THE_NODE:
                 raise
             except BaseException as failure:  # noqa: BLE001  # user code: whatever it raises is the node's failure
-                self._failed(order.exec_id, order.node.name, failure)
+                self._failed(order.exec_id, order.node.name, failure, place)
             else:
-                self._returned(order.exec_id, outcome)
+                self._returned(order.exec_id, outcome, place)
         else:
             self.machine.failed(order.exec_id, order.error, self._now())
 
@@ -295,6 +296,9 @@ class Driver(Voices):
 
     def again(self, order: RunNode, reason: str, error: BaseException, delay: float) -> RunNode:
         """Void what was put out, and give the order for the next attempt."""
+        before = self._contexts.pop(order.exec_id, None)
+        if before is not None:
+            before.tell_over()
         info = describe(error, order.node.name)
         self.machine.retried(order.exec_id, reason, self._now(), error=info, delay=delay)
         self._push()

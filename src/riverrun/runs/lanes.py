@@ -103,14 +103,16 @@ class Lanes:
             lane.close()
             return
         task = asyncio.get_running_loop().create_task(lane)
-        self._places.setdefault(exec_id, Place(None))  # it is not there yet: cancelled now, it would never say so
+        before = self._places.get(exec_id)
+        if before is None or before.task is not None:  # else it was told to end before it began
+            self._places[exec_id] = Place(None)  # it is not there yet: cancelled now, it would never say so
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def enter(self, exec_id: str, task: asyncio.Task[Any] | None) -> Place:
         """Note that a lane is at an execution, until `leave`."""
         place = self._places.get(exec_id)
-        if place is None:
+        if place is None or place.task is not None:  # what is left of an attempt before may still be on its way out
             place = self._places[exec_id] = Place(task)
         else:
             place.task = task
@@ -143,6 +145,10 @@ class Lanes:
             # In no context of a node: a timer that was called off would keep that, and the run, until its time is over.
             loop = asyncio.get_running_loop()
             place.timer = loop.call_later(self._grace, self._abandon, exec_id, place, context=Variables())
+
+    def is_at(self, exec_id: str, place: Place) -> bool:
+        """Say whether a place is that of an execution now, and not of an attempt that is over."""
+        return self._places.get(exec_id) is place
 
     def is_leaving(self, exec_id: str) -> bool:
         """Say whether an execution was told to end."""

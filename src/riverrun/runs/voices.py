@@ -112,6 +112,10 @@ class Voices:
         folds = self.machine.steps[exec_id].folds
         return {key: list(fold.pieces) for key, fold in folds.items() if fold.pieces}
 
+    def written(self, exec_id: str) -> list[dict[str, Any]]:
+        """Give the updates that an execution has made on its way."""
+        return [dict(update) for update in self.machine.steps[exec_id].updates]
+
     def say(self, exec_id: str, key: str | None, value: object) -> None:
         """Put out a chunk in the name of an execution."""
         self.chunk(exec_id, key, value)
