@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from riverrun.base.clock import ManualClock, SystemClock
+from riverrun.base.clock import ManualClock, SystemClock, iso
 
 
 def test_the_clock_of_this_machine_tells_its_time():
@@ -29,3 +29,7 @@ def test_a_manual_clock_keeps_parts_of_a_millisecond():
         clock.advance(0.000_25)
     assert 2 == clock.now_ms()
     assert pytest.approx(0.002) == clock.monotonic()
+
+
+def test_a_time_is_written_as_people_read_it():
+    assert "2023-11-14T22:13:20.123000+00:00" == iso(1_700_000_000_123)

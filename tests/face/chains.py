@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypedDict
@@ -26,6 +27,18 @@ class State(TypedDict, total=False):
 
     x: int
     log: Annotated[list[Any], operator.add]
+
+
+class Gate:
+    """A node that says that it began and waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.began, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, state: State) -> State:
+        self.began.set()
+        await self.go.wait()
+        return {"log": ["gate"]}
 
 
 def says(word: Any) -> Callable[[State], Any]:

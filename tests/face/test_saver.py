@@ -154,19 +154,27 @@ async def test_a_thread_is_busy_also_while_its_run_was_resumed_by_hand():
 
 
 @pytest.mark.timeout(SECONDS)
-async def test_a_run_whose_log_somebody_else_wrote_to_ends_there_and_is_kept_nowhere():
+@pytest.mark.parametrize("then", ["ends", "asks"])
+async def test_a_run_whose_log_somebody_else_wrote_to_ends_there_and_what_it_did_after_never_happened(then):
     async def meddles(state: State, ctx: Any) -> State:
         row = await saver.find(ctx.run)
         assert row is not None
-        event = Custom(seq=row.head + 1, ts=0, run=ctx.run, node="x", exec="x:1")
+        event = Custom(seq=row.head + 1, ts=0, run=ctx.run, node="b", exec="b:1")
         saver.store.append_now(row.key, row.epoch, row.head, [event])
-        return {}
+        if then == "asks":
+            ctx.interrupt("b?")
+        return {"log": ["never"]}
 
     saver = InMemorySaver()
-    run = await chain(saver, "ab", b=meddles).start({}, at())
+    graph = chain(saver, "ab", b=meddles)
+    run = await graph.start({}, at())
     with pytest.raises(RunFailed, match="E4005"):
         await run.result()
     assert (["failed"], {}, {}) == (await endings(saver), saver.live, saver.parked)
+    assert (True, False, False) == (run.ended, run.waits, run.parked)
+    with pytest.raises(RunFailed, match="E4005"):
+        await graph.ainvoke({"x": 1}, at())
+    assert ["a", "a"] == (await graph.aget_state(at())).values["log"]
 
 
 # --- nothing is left behind ---

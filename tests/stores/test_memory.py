@@ -154,7 +154,7 @@ async def test_a_log_that_is_trimmed_while_it_is_packed_is_not_packed(monkeypatc
         store.trim(key, 4)
         return packed
 
-    monkeypatch.setattr("riverrun.stores.memory.pack_all", trim_and_pack)
+    monkeypatch.setattr("riverrun.stores.packs.pack_all", trim_and_pack)
     await store.compact(clock.now_ms())
     assert list(range(5, 13)) == [record.seq for record in (await store.read(key, 4, 100)).records]
 

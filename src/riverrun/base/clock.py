@@ -54,3 +54,10 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward by that many seconds."""
         self._ms += seconds * 1000
+
+
+def iso(ts: int) -> str:
+    """Write a time, in milliseconds since the Unix epoch, as ISO 8601 in UTC."""
+    from datetime import UTC, datetime  # noqa: PLC0415  # 1.4 ms of every `import riverrun`, and hardly ever needed
+
+    return datetime.fromtimestamp(ts / 1000, UTC).isoformat()

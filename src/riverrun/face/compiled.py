@@ -16,7 +16,6 @@ from riverrun.base.errors import InputError
 from riverrun.base.ids import new_log_id, new_run_id
 from riverrun.events.kinds import Event, Json, RunStarted
 from riverrun.face.called import call_inside
-from riverrun.face.modes import Modes
 from riverrun.face.options import Config, Options, check_options, merge_configs, read_options
 from riverrun.face.run import Run
 from riverrun.face.saver import TENANT, InMemorySaver
@@ -202,6 +201,8 @@ class CompiledGraph(Threaded):
                         for event in events:
                             yield event
             return
+        from riverrun.face.modes import Modes  # noqa: PLC0415  # a tenth of the import, for those who want a mode
+
         view = Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version)  # refused before anything begins
         begun = await self._begin(input, chosen, paced=True)
         if not isinstance(begun, Begun):

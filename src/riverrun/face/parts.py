@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from riverrun.base.clock import iso
 from riverrun.events.kinds import NodeChunk, NodeEvent, NodeStarted, Question
 from riverrun.face.interrupt import Interrupt
 from riverrun.graph import reducers
@@ -189,7 +189,7 @@ def debugged(kind: str, step: int, ts: int, payload: dict[str, Any]) -> dict[str
     Returns:
         The same, with its kind, `step` and `timestamp` (ISO 8601).
     """
-    when = datetime.fromtimestamp(ts / 1000, UTC).isoformat()
+    when = iso(ts)
     return {"step": step, "timestamp": when, "type": kind, "payload": payload}
 
 

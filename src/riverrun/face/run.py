@@ -44,6 +44,9 @@ class Run:
         paced: Its only reader (`pages`) sets its pace.
         begins: Called whenever it begins to be driven.
         rests: Called when it has ended or parked.
+
+    Attributes:
+        broken: Whether its log could not be written to the end: its machine then knows more than ever happened.
     """
 
     def __init__(  # what a run is made of
@@ -59,6 +62,7 @@ class Run:
         rests: Callable[[Run], None] | None = None,
     ) -> None:
         self._machine = machine
+        self.broken = False
         self._begins = begins
         self._rests = rests
         self._driver, self._writer = make_driver(means, row, machine, started, paced=paced)
@@ -81,12 +85,12 @@ class Run:
     @property
     def parked(self) -> bool:
         """Whether it waits for answers and nothing of it runs."""
-        return self._machine.state is RunState.PARKED and self._task.done()
+        return self.waits and self._task.done()
 
     @property
     def waits(self) -> bool:
         """Whether it has said that it waits for answers; something of it may still be on its way to rest."""
-        return self._machine.state is RunState.PARKED
+        return self._machine.state is RunState.PARKED and not self.broken
 
     @property
     def reachable(self) -> bool:
@@ -101,7 +105,7 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether it has its terminal event."""
-        return self._machine.state is RunState.ENDED
+        return self._machine.state is RunState.ENDED or self.broken
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -250,6 +254,7 @@ class Run:
             while machine.commands or machine.events:
                 await self._driver.run(self._started)
         except Exception as error:  # noqa: BLE001  # whatever breaks a run becomes its terminal event
+            self.broken = True
             if not isinstance(error, RiverrunError):
                 _log.exception("run %s broke", self.id)
             await bury(self._means, self._row, error)

@@ -6,11 +6,11 @@ There are no checkpoints beside the log: a snapshot is a log folded up to an eve
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
 
+from riverrun.base.clock import iso
 from riverrun.base.errors import InputError, NotFound
 from riverrun.events.kinds import Event, NodeCompleted, NodeFailed, RunInterrupted, RunStarted, Send
 from riverrun.face.interrupt import Interrupt
@@ -204,7 +204,7 @@ class Snapshots:
             )
             for each in steps
         )
-        when = datetime.fromtimestamp(ts / 1000, UTC).isoformat() if ts else None
+        when = iso(ts) if ts else None
         ended = machine.state is RunState.ENDED
         return StateSnapshot(
             values=self._plan.schema.output(machine.values()),

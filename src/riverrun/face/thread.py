@@ -296,7 +296,7 @@ class Threads:
 
     def _rest(self, run: Run) -> None:
         self._saver.live.pop(run.id, None)
-        if run.ended:
+        if run.ended and not run.broken:
             self._saver.history.keep(self._saver.key(run.id), None, run.state(), ended=True)
         elif run.waits:
             self._saver.parked[run.id] = run

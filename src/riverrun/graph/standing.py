@@ -69,23 +69,23 @@ class Standing:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What is open, in the order in which it was asked."""
-        return self._questions.all
+        """What is open, in the order in which it was asked; nothing once the run is ending."""
+        return self._questions.all if self.state in (RunState.RUNNING, RunState.PARKED) else ()
 
     @property
     def held(self) -> bool:
         """Whether it waits at its beginning."""
-        return self._held is not None
+        return self._held is not None and self.state is RunState.PARKED
 
     @property
     def held_behind(self) -> str:
         """The node behind which it waits at its beginning; START where it waits for nothing."""
-        return START if self._held is None else self._held.source
+        return self._held.source if self._held is not None and self.held else START
 
     @property
     def next(self) -> tuple[str, ...]:
         """The nodes of the graph itself that run, wait for an answer, or would if the run went on."""
-        if self._held is not None:
+        if self._held is not None and self.held:
             return self._root.followers(self._held)
         return tuple(step.name for step in self.steps.values() if step.course is self._root and step.node is not None)
 

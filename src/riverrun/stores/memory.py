@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import InputError, NotFound
@@ -27,8 +27,10 @@ from riverrun.log.log import (
     wakes,
 )
 from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow, Status
-from riverrun.stores.packs import Packs, pack_all
 from riverrun.stores.waiting import Waiting, WaitingRooms, wake
+
+if TYPE_CHECKING:
+    from riverrun.stores.packs import Packs
 
 
 class _Run:
@@ -368,6 +370,8 @@ class MemoryStore:
             ]
             for run in old:
                 run.compacted = True
+        from riverrun.stores.packs import pack_all  # noqa: PLC0415  # 2 ms of every `import riverrun`
+
         for run in old:
             floor, records = run.floor, run.records
             # In a thread: it takes some µs per event, and the log of a run that has ended never changes.
