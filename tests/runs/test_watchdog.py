@@ -57,7 +57,9 @@ def ear() -> Iterator[Ear]:
 
 @pytest.fixture
 def dog():
-    """A watchdog that bites early."""
+    """A watchdog that bites early; that of the process, which other tests may have left, is waited for."""
+    for thread in dogs():
+        thread.join(PATIENCE)
     return Watchdog(limit=0.1)
 
 
