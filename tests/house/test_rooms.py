@@ -21,7 +21,7 @@ PURE_FILES = {"src/riverrun/client/session.py"}
 PURE_PACKAGES = {"riverrun", "msgspec"}
 ACTS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
 
-ROOMS = ["base", "cli", "client", "events", "face", "graph", "log", "nodes", "observe"]
+ROOMS = ["agents", "base", "cli", "client", "events", "face", "graph", "log", "models", "nodes", "observe"]
 ROOMS += ["runs", "server", "stores", "testing", "transports", "wire"]
 
 

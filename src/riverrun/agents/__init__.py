@@ -1,0 +1,1 @@
+"""Agents: a ready-made loop of model and tools, agents of other libraries, and agents of other machines."""
