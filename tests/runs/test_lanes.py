@@ -277,7 +277,7 @@ async def test_a_lane_that_comes_too_late_is_not_started():
     await lanes.run(work, lambda: None)
     lanes.start("a:1", lane())
     await asyncio.sleep(0)
-    assert ([], True, False) == (ran, lanes.is_leaving("a:1"), lanes.is_heard("a:1"))
+    assert ([], True, None) == (ran, lanes.is_leaving("a:1"), lanes.at("a:1"))
 
 
 async def test_lanes_can_be_opened_again_after_the_run_was_parked():

@@ -141,6 +141,11 @@ class Schedule:
     def begin(self) -> list[Live]:
         """Give the executions that may begin now, in order of their first trigger; from then on they run."""
         ready: list[Live] = []
+        if len(self._live) == 1 and self._waiting:  # a chain: what is alone is held back by nobody
+            (only,) = self._live
+            self._waiting.clear()
+            only.running = True
+            return [only]
         if self._waiting:
             ready = [live for live in self._waiting.values() if self._may_begin(live)]
             if len(ready) < len(self._waiting):

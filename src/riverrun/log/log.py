@@ -39,8 +39,11 @@ def check_append(
         raise InputError("E2009", "the log has its terminal event")
     if expected_seq != stored_head:
         raise HeadMoved("E4005", f"the head is {stored_head}, not {expected_seq}")
-    if len(events) == 1 and events[0].seq == stored_head + 1:  # one chunk after another is the hot path
-        return
+    # One chunk, or the end of a node and the beginning of the next: the hot path.
+    if 0 < len(events) <= 2 and events[0].seq == stored_head + 1:
+        first, last = events[0], events[-1]
+        if first is last or (last.seq == stored_head + 2 and not first.terminal):
+            return
     check_order(stored_head, events)
     if not events:
         raise HeadMoved("E4005", "there is nothing to append")

@@ -143,9 +143,6 @@ class Driver(Voices):
         mine: Work | None = None
         for order in orders:
             if isinstance(order, CancelNode | DropNode):
-                context = self._contexts.get(order.exec_id)
-                if context is not None:
-                    context.tell_stopping()
                 self._lanes.cancel(order.exec_id, heard=isinstance(order, CancelNode))
             elif mine is None:
                 mine = order
@@ -160,10 +157,17 @@ class Driver(Voices):
             exec_id = following.exec_id
             place = lanes.enter(exec_id, task)
             try:
-                await self._do(following, place)
+                if place.told:  # to end before it began
+                    raise asyncio.CancelledError
+                if isinstance(following, RunNode):
+                    await self._run_node(following, place)
+                elif isinstance(following, AskRouters):
+                    await self._ask(following, place)
+                else:
+                    await self._judge(following, place)
+            except asyncio.CancelledError as error:
+                self._cancelled(following, place, error)
             finally:
-                if lanes.is_at(exec_id, place):
-                    self._contexts.pop(exec_id, None)
                 lanes.leave(exec_id, place)
             if place.abandoned:
                 return
@@ -172,29 +176,18 @@ class Driver(Voices):
             if lanes.leaving:  # and the node did not care: its work counts, nothing follows
                 raise asyncio.CancelledError
 
-    async def _do(self, work: Work, place: Place) -> None:
-        try:
-            if place.told:  # to end before it began
-                raise asyncio.CancelledError
-            if isinstance(work, RunNode):
-                await self._run_node(work, place)
-            elif isinstance(work, AskRouters):
-                await self._ask(work, place)
-            else:
-                await self._judge(work, place)
-        except asyncio.CancelledError as error:
-            if place.told:
-                if place.heard and not place.abandoned:
-                    self.machine.cancelled(work.exec_id, self._now())
-            elif self._lanes.leaving:
-                raise  # the worker shuts down, or the log is lost: that is no end of the node
-            else:  # nobody cancelled this task: the node's own code let one out
-                self._failed(work.exec_id, self._name_of(work), error, place)
+    def _cancelled(self, work: Work, place: Place, error: asyncio.CancelledError) -> None:
+        if place.told:
+            if place.counts:
+                self.machine.cancelled(work.exec_id, self._now())
+        elif self._lanes.leaving:
+            raise error  # the worker shuts down, or the log is lost: that is no end of the node
+        else:  # nobody cancelled this task: the node's own code let one out
+            self._failed(work.exec_id, self._name_of(work), error, place)
 
     def _abandoned(self, exec_id: str) -> None:
         """Go on without a node that was told to end and did not; it is counted, and never heard again."""
         step = self.machine.steps.get(exec_id)
-        self._contexts.pop(exec_id, None)
         if step is not None and step.node is not None:
             what = f"node {step.name!r} went on after it was told to end, and was abandoned"
             self.machine.failed(exec_id, error_info(NodeError("E3021", what, where=step.node.where)), self._now())
@@ -206,7 +199,7 @@ class Driver(Voices):
             await gate
         try:
             if node.plain:
-                outcome = await self._execution(order).run(order.state, self._context(order))
+                outcome = await self._execution(order).run(order.state, self._context(order, place))
             else:
                 outcome = await run_by_policy(self, order, self._cache)
             if outcome.goto or outcome.leaves:
@@ -222,7 +215,7 @@ class Driver(Voices):
 
     def _returned(self, exec_id: str, outcome: Outcome, place: Place) -> None:
         self._tell_blocked()
-        if place.heard and not place.abandoned:
+        if place.counts:
             self.machine.returned(
                 exec_id,
                 outcome.update,
@@ -241,7 +234,7 @@ class Driver(Voices):
 
     def _failed(self, exec_id: str, node: str, error: BaseException, place: Place) -> None:
         self._tell_blocked()
-        if not place.heard or place.abandoned:
+        if not place.counts:
             return
         info = describe(error, node)
         self._raised[info] = error
@@ -252,7 +245,7 @@ class Driver(Voices):
         plan, node = step.course.plan, step.node or _START
         asks = RunNode(order.exec_id, node, order.state, step.attempt)
         try:
-            targets = await ask_routers(order.routers, order.state, plan.nodes, lambda: self._context(asks))
+            targets = await ask_routers(order.routers, order.state, plan.nodes, lambda: self._context(asks, place))
         except Interrupted as asked:
             error = TypeError(f"a router cannot interrupt a run: {asked.value!r}")
             self._failed(order.exec_id, order.routers[0].source, error, place)
@@ -261,7 +254,7 @@ class Driver(Voices):
         except BaseException as error:  # noqa: BLE001  # user code: whatever it raises is the node's failure
             self._failed(order.exec_id, order.routers[0].source, error, place)
         else:
-            if place.heard and not place.abandoned:
+            if place.counts:
                 self.machine.routed(order.exec_id, tuple(targets), self._now())
 
     async def _judge(self, order: JudgeNode, place: Place) -> None:
@@ -288,17 +281,19 @@ class Driver(Voices):
 
     async def once(self, order: RunNode) -> Outcome:
         """Run one attempt."""
-        return await self._execution(order).run(order.state, self._context(order))
+        context = self._context(order, self._lanes.at(order.exec_id))
+        return await self._execution(order).run(order.state, context)
 
     async def handle(self, order: RunNode, error: BaseException) -> Outcome:
         """Run the error handler in place of the node."""
-        return await self._execution(order).handle(order.state, self._context(order), Failure(order.node.name, error))
+        context = self._context(order, self._lanes.at(order.exec_id))
+        return await self._execution(order).handle(order.state, context, Failure(order.node.name, error))
 
     def again(self, order: RunNode, reason: str, error: BaseException, delay: float) -> RunNode:
         """Void what was put out, and give the order for the next attempt."""
-        before = self._contexts.pop(order.exec_id, None)
-        if before is not None:
-            before.tell_over()
+        place = self._lanes.at(order.exec_id)
+        if place is not None and place.context is not None:
+            place.context.tell_over()
         info = describe(error, order.node.name)
         self.machine.retried(order.exec_id, reason, self._now(), error=info, delay=delay)
         self._push()
@@ -317,9 +312,10 @@ class Driver(Voices):
             leaving=leaving,
         )
 
-    def _context(self, order: RunNode) -> Context:
+    def _context(self, order: RunNode, place: Place | None) -> Context:
         made = Context(self._facts, order, self, remaining_steps=self.machine.remaining)
-        self._contexts[order.exec_id] = made
+        if place is not None:
+            place.context = made
         return made
 
     def _name_of(self, work: Work) -> str:

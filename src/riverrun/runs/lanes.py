@@ -13,6 +13,7 @@ from contextvars import Context as Variables
 from typing import Any
 
 from riverrun.base.errors import Fenced, RiverrunError
+from riverrun.runs.context import Context
 from riverrun.runs.pool import Pool
 
 _log = logging.getLogger("riverrun.runs")
@@ -26,9 +27,10 @@ class Place:
         told: Whether the execution was told to end.
         heard: Whether it matters how it ends.
         abandoned: Whether nobody waits for it any more.
+        context: What the node there may ask of its run, once it has begun.
     """
 
-    __slots__ = ("abandoned", "heard", "task", "timer", "told")
+    __slots__ = ("abandoned", "context", "heard", "task", "timer", "told")
 
     def __init__(self, task: asyncio.Task[None] | None) -> None:
         self.task = task
@@ -36,6 +38,12 @@ class Place:
         self.heard = True
         self.abandoned = False
         self.timer: asyncio.TimerHandle | None = None
+        self.context: Context | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it matters how the execution ends, and somebody still waits for it."""
+        return self.heard and not self.abandoned
 
 
 class Lanes:
@@ -140,25 +148,22 @@ class Lanes:
         if place is None:  # ordered, but not begun
             place = self._places[exec_id] = Place(None)
         place.told, place.heard = True, heard
+        if place.context is not None:
+            place.context.tell_stopping()
         if place.task is not None:  # else it looks at `told` when it begins
             place.task.cancel()
             # In no context of a node: a timer that was called off would keep that, and the run, until its time is over.
             loop = asyncio.get_running_loop()
             place.timer = loop.call_later(self._grace, self._abandon, exec_id, place, context=Variables())
 
-    def is_at(self, exec_id: str, place: Place) -> bool:
-        """Say whether a place is that of an execution now, and not of an attempt that is over."""
-        return self._places.get(exec_id) is place
+    def at(self, exec_id: str) -> Place | None:
+        """Give the place of an execution that runs; none of an attempt that is over, or was abandoned."""
+        return self._places.get(exec_id)
 
     def is_leaving(self, exec_id: str) -> bool:
         """Say whether an execution was told to end."""
         place = self._places.get(exec_id)
         return place is None or place.told
-
-    def is_heard(self, exec_id: str) -> bool:
-        """Say whether it matters how an execution ends."""
-        place = self._places.get(exec_id)
-        return place is not None and place.heard and not place.abandoned
 
     def fail(self, error: BaseException) -> None:
         """Let the run be left because of an error, wherever we are."""

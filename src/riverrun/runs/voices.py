@@ -13,7 +13,6 @@ from riverrun.events.kinds import NodeEvent
 from riverrun.graph.machine import Machine
 from riverrun.graph.step import relay
 from riverrun.runs.attempts import Deadline
-from riverrun.runs.context import Context
 from riverrun.runs.lanes import Lanes
 from riverrun.runs.watchdog import Blocked, Watch
 from riverrun.runs.writer import Writer
@@ -39,7 +38,6 @@ class Voices:
         self._writer = writer
         self._lanes = lanes
         self._now = now
-        self._contexts: dict[str, Context] = {}
         self._deadlines: dict[str, Deadline] = {}
         self._watch: Watch | None = None
 
@@ -56,7 +54,7 @@ class Voices:
 
     def emit(self, exec_id: str, name: str, value: object) -> None:
         """Take what a node tells its readers; refuse late words of an orphan, or of an attempt that is over."""
-        if exec_id in self._contexts and not self._lanes.is_leaving(exec_id):
+        if not self._lanes.is_leaving(exec_id):
             self.machine.emitted(exec_id, name, value, self._now())
             if self._deadlines:
                 self.heartbeat(exec_id)
@@ -75,7 +73,7 @@ class Voices:
     def blocked(self, blocked: Blocked) -> None:
         """Tell the readers that a node held up its event loop; that is no sign of its being alive."""
         exec_id = blocked.exec_id
-        if exec_id in self._contexts and not self._lanes.is_leaving(exec_id):
+        if not self._lanes.is_leaving(exec_id):
             value = {"where": blocked.where, "seconds": round(blocked.seconds, 3)}
             self.machine.emitted(exec_id, "riverrun.blocked", value, self._now())
             self._push()
