@@ -26,14 +26,14 @@ def test_what_begins_is_what_the_rule_lets_begin(graph, numbers):
     for edge, target in enumerate(graph[0]):
         schedule.trigger(target, nest.step(0, (), target), moment, edge)
     for choice in choices:
-        alive = schedule.alive
+        alive = list(schedule.live)
         expected = [alive[place] for place in reference.may_begin(graph, _as_tuples(alive))]
         begun = schedule.begin()
         assert {*expected} == {*begun}
         assert len(begun) == len({*begun})
-        running = [live for live in schedule.alive if live.running]
+        running = [live for live in schedule.live if live.running]
         if not running:
-            assert not schedule.alive, "something can always go on"
+            assert not schedule.live, "something can always go on"
             return
         ended = running[choice % len(running)]
         schedule.end(ended)
@@ -58,7 +58,7 @@ def test_calls_and_joins_begin_early_and_only_joins_leave_others_behind(graph, j
     for edge, target in enumerate(graph[0]):
         schedule.trigger(target, nest.step(0, (), target), well, edge)
     for choice in choices:
-        alive = schedule.alive
+        alive = list(schedule.live)
         early = {
             place for place, live in enumerate(alive) if not live.running and (live.called or _enough(live, joins))
         }
@@ -69,9 +69,9 @@ def test_calls_and_joins_begin_early_and_only_joins_leave_others_behind(graph, j
         for live in begun:
             if live.number in joins and not live.called and not live.gone:
                 _leave_behind(schedule, graph, live)
-        running = [live for live in schedule.alive if live.running]
+        running = [live for live in schedule.live if live.running]
         if not running:
-            assert not schedule.alive, "something can always go on"
+            assert not schedule.live, "something can always go on"
             return
         ended = running[choice % len(running)]
         schedule.end(ended)
@@ -92,7 +92,7 @@ def _enough(live, joins):
 
 def _leave_behind(schedule, graph, live):
     """Do what the machine does when a join begins: what could still have led to it ends."""
-    alive = schedule.alive
+    alive = list(schedule.live)
     place = alive.index(live)
     expected = {alive[other] for other in reference.rivals(graph, reference.around(graph), _as_tuples(alive), place)}
     assert expected == {*schedule.rivals(live)}

@@ -64,7 +64,7 @@ class Course:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return not self._schedule and self._first is None
+        return not self._schedule.live and self._first is None
 
     def open(self, base: State, given: State, started: RunStarted | None = None) -> Step:
         """Give the step of START, which runs no function: it writes the input and is followed by the first nodes.
@@ -140,14 +140,17 @@ class Course:
             step: Which one.
             after: The state after it.
         """
+        schedule, plan = self._schedule, self.plan
         if step.node is not None:
-            self._schedule.end(step.live)
-        moment = Moment(step.exec_id, step.live.parents, after, step.writes, step.origin)
-        if not self._schedule and not self._leaves:
-            moment.forget()  # nothing else is alive: a loop of a million steps keeps one moment, not a million
+            schedule.end(step.live)
+        if schedule.live or self._leaves:
+            moment = Moment(step.exec_id, step.live.parents, after, step.writes, step.origin)
+        else:
+            # Nothing else is alive, so no meeting will look further back than this: it has no past. A loop of a million
+            # steps keeps one moment, not a million.
+            moment = Moment(step.exec_id, (), after)
         if step is self._first:
             self._first = None
-        plan = self.plan
         targets = () if step.jumps else plan.targets.get(step.source, ())
         if step.goto:
             self._trigger_all(step, moment, targets, step.goto)
@@ -158,7 +161,7 @@ class Course:
         for edge, target in enumerate(targets):
             if target != END:
                 number = plan.number[target]
-                self._schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
+                schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
 
     def _trigger_all(self, step: Step, moment: Moment, targets: tuple[str, ...], goto: tuple[str | Send, ...]) -> None:
         """Trigger plain and chosen targets, each name once, and then make the calls."""
@@ -251,7 +254,7 @@ class Course:
     def settled(self) -> State:
         """Give the state as far as it is settled, for a run that goes on or was cut short."""
         seen = dict(self._leaves)
-        for live in self._schedule.alive:
+        for live in self._schedule.live:
             seen.update(live.parents)
         parents = tuple(seen.items())
         if not parents:  # only START is, or was, under way

@@ -53,12 +53,6 @@ class Moment:
         self.origin = origin
         self.depth: int = 0 if origin is None else origin.depth + 1
 
-    def forget(self) -> None:
-        """Cut off the past: nothing alive descends from anything older, so no meeting will look further back."""
-        self.parents = ()
-        self.origin = None
-        self.depth = 0
-
 
 def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:
     """Give what an execution triggered by these moments sees.

@@ -63,6 +63,9 @@ class Schedule:
     Args:
         nest: Loops and reachability of the plan.
         joins: By node: how many branches must arrive there, where that is not all of them.
+
+    Attributes:
+        live: What was triggered and did not end, in order of its first trigger.
     """
 
     def __init__(self, nest: LoopNest, joins: Mapping[int, Join]) -> None:
@@ -70,17 +73,9 @@ class Schedule:
         self._joins = joins
         self._called: list[Live] = []
         self._waiting: dict[tuple[int, Round], Live] = {}
-        self._live: dict[Live, None] = {}
+        self.live: dict[Live, None] = {}
         self._counts: dict[int, int] = {}
         self._mask = 0  # nodes with anything alive, as a bit mask
-
-    def __len__(self) -> int:
-        return len(self._live)
-
-    @property
-    def alive(self) -> list[Live]:
-        """What was triggered and did not end, in order of its first trigger."""
-        return list(self._live)
 
     def trigger(self, number: int, when: Round, parent: Moment, edge: int) -> None:
         """Note that a node was triggered; one that waits in that round already gains a parent.
@@ -94,7 +89,7 @@ class Schedule:
         live = self._waiting.get((number, when))
         if live is None:
             live = self._waiting[number, when] = Live(number, when)
-            self._live[live] = None
+            self.live[live] = None
             self._counts[number] = self._counts.get(number, 0) + 1
             self._mask |= 1 << number
             live.parents = ((parent, edge),)
@@ -113,14 +108,14 @@ class Schedule:
         """
         live = CalledLive(number, when, arg)
         live.parents = ((parent, edge),)
-        self._live[live] = None
+        self.live[live] = None
         self._counts[number] = self._counts.get(number, 0) + 1
         self._mask |= 1 << number
         self._called.append(live)
 
     def rivals(self, live: Live) -> list[Live]:
         """Give what could still result in this one in its round: what it need not wait for when it begins early."""
-        return [other for other in self._live if self._holds_back(other, live)]
+        return [other for other in self.live if self._holds_back(other, live)]
 
     def joins_ahead(self, live: Live) -> list[int]:
         """Give the nodes with a join of their own that this execution can still result in."""
@@ -133,7 +128,7 @@ class Schedule:
             self._waiting.pop((live.number, live.when), None)
             if live in self._called:
                 self._called.remove(live)
-        del self._live[live]
+        del self.live[live]
         left = self._counts[live.number] = self._counts[live.number] - 1
         if not left:
             self._mask &= ~(1 << live.number)
@@ -141,10 +136,10 @@ class Schedule:
     def begin(self) -> list[Live]:
         """Give the executions that may begin now, in order of their first trigger; from then on they run."""
         ready: list[Live] = []
-        if len(self._live) == 1 and self._waiting:  # a chain: what is alone is held back by nobody
-            (only,) = self._live
+        if len(self.live) == 1 and self._waiting:  # a chain: what is alone is held back by nobody
+            (only,) = self.live
             self._waiting.clear()
-            only.running = True
+            only.running, only.blocker = True, None
             return [only]
         if self._waiting:
             ready = [live for live in self._waiting.values() if self._may_begin(live)]
@@ -174,7 +169,7 @@ class Schedule:
         # Most nodes are alone, or cannot be reached by anything alive: one bit operation says so.
         if not others or not others & self._nest.sources(live.number):
             return True
-        live.blocker = next((other for other in self._live if self._holds_back(other, live)), None)
+        live.blocker = next((other for other in self.live if self._holds_back(other, live)), None)
         return live.blocker is None
 
     def _holds_back(self, other: Live, live: Live) -> bool:
@@ -211,7 +206,7 @@ class Schedule:
         todo = [live]
         while todo:
             one = todo.pop()
-            for other in self._live:
+            for other in self.live:
                 if other not in found and self._holds_back(other, one):
                     found.add(other)
                     if not other.running:
