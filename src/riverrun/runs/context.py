@@ -29,6 +29,7 @@ class RunFacts(Struct, frozen=True, kw_only=True):
         tenant: Whose run it is.
         thread: The conversation it belongs to, if any.
         context: What its start gave its nodes to read.
+        limit: How many executions it may begin.
         config: What its start gave as configuration.
         store: What its graph was compiled with as a memory beyond the run; None for nothing.
         strict: Whether values must be JSON.
@@ -38,6 +39,7 @@ class RunFacts(Struct, frozen=True, kw_only=True):
     tenant: str
     thread: str | None = None
     context: Json = None
+    limit: int = 0
     config: Mapping[str, Any] = {}
     store: Any = None
     strict: bool = True
@@ -175,8 +177,12 @@ class Context:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The configuration of the run."""
-        return self._facts.config
+        """The configuration of the run; a new mapping each time, so that no node can change another one's."""
+        facts = self._facts  # put together when it is asked for: 0.4 KiB of an idle run that asks nothing
+        configurable = dict(facts.config.get("configurable") or {})
+        if facts.thread is not None:
+            configurable["thread_id"] = facts.thread
+        return {"recursion_limit": facts.limit, **facts.config, "configurable": configurable}
 
     @property
     def store(self) -> Any:

@@ -110,10 +110,6 @@ def make_driver(
 
 
 def _facts(means: Means, row: RunRow, plan: Plan, started: RunStarted) -> RunFacts:
-    config = dict(started.config or {})
-    configurable = dict(config.get("configurable") or {})
-    if started.thread is not None:
-        configurable["thread_id"] = started.thread
     context = started.context
     if isinstance(context, dict) and plan.context_schema not in (None, dict):
         context = msgspec.convert(context, plan.context_schema)
@@ -122,7 +118,8 @@ def _facts(means: Means, row: RunRow, plan: Plan, started: RunStarted) -> RunFac
         tenant=row.key.tenant,
         thread=started.thread,
         context=context,
-        config={"recursion_limit": started.limit, **config, "configurable": configurable},
+        limit=started.limit,
+        config=started.config or {},
         store=means.memory,
         strict=means.settings.strict,
     )

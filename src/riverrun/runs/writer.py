@@ -65,13 +65,13 @@ class Writer:
         self._machine = machine
         self._lease_seconds = lease_seconds
         self._gauge = Gauge(limits)
-        self._paced = paced
         # 3.1 µs per chunk from node to log instead of 9.8 through a task of its own (memory store).
         self._at_once = cast("AppendsAtOnce", store) if hasattr(store, "append_now") else None
         self._head = head
         self._wake: asyncio.Future[None] | None = None
         self._room: list[asyncio.Future[None]] = []
-        self._unread: deque[tuple[int, int, int]] = deque()  # of each push: last seq, events, bytes (paced only)
+        # Of each push: last seq, events, bytes. Only where it is looked at: an empty deque takes 0.6 KiB.
+        self._unread: deque[tuple[int, int, int]] | None = deque() if paced else None
         self._closing = False
         self._over = False
         self.controls_seen = 0
@@ -93,7 +93,7 @@ class Writer:
         if self._at_once is not None:
             self._machine.events = []
             self._head = self._at_once.append_now(self._key, self._epoch, self._head, events)
-            if self._paced:
+            if self._unread is not None:
                 size_bytes = _weight(events)
                 self._gauge.add(len(events), size_bytes)
                 self._unread.append((self._head, len(events), size_bytes))
