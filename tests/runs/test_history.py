@@ -250,9 +250,9 @@ async def test_a_log_of_another_graph_is_refused():
 
 async def test_only_what_cannot_change_is_kept():
     history = History(MemoryStore())
-    history.keep(key_of(0), None, {"last": "goes on"}, ended=False)
-    history.keep(key_of(1), None, {"last": "ended"}, ended=True)
-    history.keep(key_of(2), 4, {"last": "at 4"}, ended=False)
+    history.keep(PLAN, key_of(0), None, {"last": "goes on"}, ended=False)
+    history.keep(PLAN, key_of(1), None, {"last": "ended"}, ended=True)
+    history.keep(PLAN, key_of(2), 4, {"last": "at 4"}, ended=False)
     assert {"last": "ended"} == await history.base(PLAN, "t", first_event(9, Base(run_id(1))))
     assert {"last": "at 4"} == await history.base(PLAN, "t", first_event(9, Base(run_id(2), 4)))
     for base in (Base(run_id(0)), Base(run_id(1), 4), Base(run_id(2))):
@@ -263,9 +263,9 @@ async def test_only_what_cannot_change_is_kept():
 async def test_what_was_not_asked_for_longest_is_forgotten_first():
     history = History(MemoryStore())
     for number in range(1000):
-        history.keep(key_of(number), None, {"last": f"{number}"}, ended=True)
+        history.keep(PLAN, key_of(number), None, {"last": f"{number}"}, ended=True)
     assert {"last": "0"} == await history.base(PLAN, "t", first_event(9999, Base(run_id(0))))
-    history.keep(key_of(1000), None, {"last": "1000"}, ended=True)
+    history.keep(PLAN, key_of(1000), None, {"last": "1000"}, ended=True)
     for number in (0, 2, 1000):
         kept = await history.base(PLAN, "t", first_event(9999, Base(run_id(number))))
         assert {"last": f"{number}"} == kept

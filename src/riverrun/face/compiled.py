@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 from riverrun.base.clock import SystemClock
 from riverrun.base.errors import InputError
-from riverrun.base.ids import new_log_id, new_run_id
-from riverrun.events.kinds import Event, Json, RunStarted
+from riverrun.events.kinds import Event, Json
 from riverrun.face.called import call_inside
 from riverrun.face.options import Config, Options, check_options, merge_configs, read_options
 from riverrun.face.run import Run
-from riverrun.face.saver import TENANT, InMemorySaver
-from riverrun.face.thread import Begun, Threads
+from riverrun.face.saver import FOREVER, TENANT, InMemorySaver
+from riverrun.face.thread import Begun, Threads, first_event
 from riverrun.face.threaded import MEND_THREAD, Threaded
 from riverrun.graph.draw import draw_mermaid
 from riverrun.graph.explain import explain
@@ -37,8 +36,6 @@ from riverrun.stores.memory import MemoryStore
 
 Result = TypeVar("Result")
 Mode = str | Sequence[str] | None
-
-_FOREVER = 10.0 * 365 * 24 * 3600  # a lease in process: nobody else could take the run over
 
 
 class CompiledGraph(Threaded):
@@ -68,7 +65,7 @@ class CompiledGraph(Threaded):
         self.plan = plan
         self.checkpointer = checkpointer
         # In process nobody else reads the log, so values need not be JSON.
-        self._settings = settings or RunSettings(strict=False, lease_seconds=_FOREVER)
+        self._settings = settings or RunSettings(strict=False, lease_seconds=FOREVER)
         self._clock = SystemClock()
         self._pool = Pool(self._settings.pool_size)
         self._cache = cache or InMemoryCache()
@@ -141,9 +138,7 @@ class CompiledGraph(Threaded):
                 to go on with.
             Busy: E3018, the thread has a run that is running.
         """
-        begun = await self._begin(
-            input, read_options(merge_configs(self._config, config), timeout=timeout, context=context), paced=False
-        )
+        begun = await self._begin(input, self._read(config, timeout=timeout, context=context), paced=False)
         if isinstance(begun, Begun):
             return begun.run
         raise InputError("E2016", "the thread has nothing left to do", mend="Give an input to begin a new run.")
@@ -186,13 +181,7 @@ class CompiledGraph(Threaded):
             RunFailed: E3011, with a mode: the run did not complete.
         """
         check_options(options)
-        chosen = read_options(
-            merge_configs(self._config, config),
-            timeout=timeout,
-            context=context,
-            before=interrupt_before,
-            after=interrupt_after,
-        )
+        chosen = self._read(config, timeout=timeout, context=context, before=interrupt_before, after=interrupt_after)
         if stream_mode is None:
             begun = await self._begin(input, chosen, paced=True)
             if isinstance(begun, Begun):
@@ -201,12 +190,12 @@ class CompiledGraph(Threaded):
                         for event in events:
                             yield event
             return
-        from riverrun.face.modes import Modes  # noqa: PLC0415  # a tenth of the import, for those who want a mode
+        from riverrun.face.modes import Modes, check_modes  # noqa: PLC0415  # a tenth of the import, for who wants a mode
 
-        view = Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version)  # refused before anything begins
+        check_modes(stream_mode, version)  # before anything begins
         begun = await self._begin(input, chosen, paced=True)
         if not isinstance(begun, Begun):
-            for part in view.still(begun):
+            for part in Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version).still(begun):
                 yield part
             return
         before, base = begun.before, begun.base
@@ -257,13 +246,7 @@ class CompiledGraph(Threaded):
             holds: dict[str, Any] = {"interrupt_before": interrupt_before, "interrupt_after": interrupt_after}
             return [part async for part in self.astream(input, config, **shape, **holds)]
         check_options(options)
-        chosen = read_options(
-            merge_configs(self._config, config),
-            timeout=timeout,
-            context=context,
-            before=interrupt_before,
-            after=interrupt_after,
-        )
+        chosen = self._read(config, timeout=timeout, context=context, before=interrupt_before, after=interrupt_after)
         call = call_inside()
         if call is not None:
             return await call.result(lambda: self._begin(input, chosen, paced=False))
@@ -277,6 +260,9 @@ class CompiledGraph(Threaded):
             raise
 
     # How it is done
+
+    def _read(self, config: Config | None, **given: Any) -> Options:
+        return read_options(merge_configs(self._config, config), **given)
 
     async def _events(self, begun: Begun) -> AsyncGenerator[list[Event], None]:
         """Read a run as the one who sets its pace; it ends with this reader, and is heard where it was called."""
@@ -300,29 +286,21 @@ class CompiledGraph(Threaded):
             if given.resume is not None:
                 raise InputError("E2016", "there is no thread whose question could be answered", mend=MEND_THREAD)
             goto, given = given.targets or None, given.update_as_one
-        now, taken = self._clock.now_ms(), self.plan.schema.check_input(given)
-        started = RunStarted(
-            seq=1,
-            ts=now,
-            run=new_run_id(now),
-            graph=self.plan.name,
+        taken = self.plan.schema.check_input(given)
+        started = first_event(
+            self.plan,
+            options,
+            self._clock.now_ms(),
+            self._settings.recursion_limit,
             input=taken,
             defaults=self.plan.schema.starting_values(taken),
-            log=new_log_id(),
-            limit=options.limit or self._settings.recursion_limit,
-            timeout=options.timeout,
-            thread=options.thread,
             goto=goto,
-            before=options.before,
-            after=options.after,
-            context=options.context,
-            config=options.config,
         )
         store = MemoryStore(self._clock)
         machine = Machine(self.plan, started.run)
         machine.started(started)
         del machine.events[0]  # the store is given it
-        created = await store.create(TENANT, started, worker="in process", lease_seconds=_FOREVER)
+        created = await store.create(TENANT, started, worker="in process", lease_seconds=FOREVER)
         means = self._means(store, History(store))
         return Begun(Run(machine, store, means, created.row, started, paced=paced))
 

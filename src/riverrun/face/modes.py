@@ -57,6 +57,28 @@ VERSIONS = ("v1", "v2")
 _WITHOUT_STATE = frozenset({"messages", "custom"})
 
 
+def check_modes(modes: str | Sequence[str], version: str) -> frozenset[str]:
+    """Refuse modes that there are not.
+
+    Args:
+        modes: One or several.
+        version: Of their shapes.
+
+    Returns:
+        Their names.
+
+    Raises:
+        InputError: E6006, there is no such mode or version.
+    """
+    names = (modes,) if isinstance(modes, str) else tuple(modes)
+    for name in names:
+        if name not in MODES:
+            raise InputError("E6006", f"there is no stream mode {name!r}", mend=f"There are: {', '.join(MODES)}.")
+    if version not in VERSIONS:
+        raise InputError("E6006", f"there is no version {version!r}", mend=f"There are: {', '.join(VERSIONS)}.")
+    return frozenset(names)
+
+
 class Modes:
     """Turn the events of one run into the parts of LangGraph's stream modes.
 
@@ -99,13 +121,7 @@ class Modes:
         before: Sequence[Event] = (),
         base: State | None = None,
     ) -> None:
-        names = (modes,) if isinstance(modes, str) else tuple(modes)
-        for name in names:
-            if name not in MODES:
-                raise InputError("E6006", f"there is no stream mode {name!r}", mend=f"There are: {', '.join(MODES)}.")
-        if version not in VERSIONS:
-            raise InputError("E6006", f"there is no version {version!r}", mend=f"There are: {', '.join(VERSIONS)}.")
-        self._wanted = frozenset(names)
+        self._wanted = check_modes(modes, version)
         self._readers = {
             kind: read for kind, (read, told) in _READERS.items() if not self._wanted.isdisjoint(told.split())
         }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from riverrun.face.run import Run
 
 TENANT = "local"
+FOREVER = 10.0 * 365 * 24 * 3600  # a lease in process: nobody else could take the run over
 
 
 class InMemorySaver:

@@ -25,7 +25,7 @@ from riverrun.graph.replay import follow
 from riverrun.graph.state import State
 from riverrun.graph.step import RunNode
 from riverrun.runs.context import Context, Deaf, RunFacts
-from riverrun.runs.history import read_log
+from riverrun.runs.history import first_of, read_log
 from riverrun.runs.perform import ask_routers
 
 
@@ -136,9 +136,7 @@ class Snapshots:
 
     async def _shots(self, run: str, before: StateSnapshot | None) -> list[StateSnapshot]:
         events = await read_log(self._saver.store, self._saver.key(run))
-        started = events[0]
-        if not isinstance(started, RunStarted):
-            raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
+        started = first_of(events)
         base = await self._saver.history.base(self._plan, TENANT, started)
         shots: list[StateSnapshot] = []
         machine = Machine(self._plan, run)

@@ -18,7 +18,7 @@ from riverrun.base.ids import new_log_id, new_run_id
 from riverrun.events.kinds import Base, Event, NodeCompleted, RunResumed, RunStarted
 from riverrun.face.options import Options
 from riverrun.face.run import Run
-from riverrun.face.saver import TENANT, InMemorySaver
+from riverrun.face.saver import FOREVER, TENANT, InMemorySaver
 from riverrun.face.snapshot import end_of_history
 from riverrun.graph.fork import end_of_work, fork
 from riverrun.graph.machine import Machine
@@ -28,10 +28,8 @@ from riverrun.graph.questions import match_answers
 from riverrun.graph.replay import replay
 from riverrun.graph.state import State
 from riverrun.log.store import RunRow
-from riverrun.runs.history import read_log
+from riverrun.runs.history import first_of, read_log
 from riverrun.runs.launch import Means, bury
-
-_FOREVER = 10.0 * 365 * 24 * 3600  # a lease in process: nobody else could take the run over
 
 
 class Begun:
@@ -143,22 +141,7 @@ class Threads:
         return msgspec.structs.replace(first, input=taken, defaults=defaults)
 
     def _first(self, options: Options, base: Base | None) -> RunStarted:
-        now = self._clock.now_ms()
-        return RunStarted(
-            seq=1,
-            ts=now,
-            run=new_run_id(now),
-            graph=self._plan.name,
-            log=new_log_id(),
-            limit=options.limit or self._limit,
-            timeout=options.timeout,
-            thread=options.thread,
-            base=base,
-            before=options.before,
-            after=options.after,
-            context=options.context,
-            config=options.config,
-        )
+        return first_event(self._plan, options, self._clock.now_ms(), self._limit, base=base)
 
     # Going on
 
@@ -197,7 +180,7 @@ class Threads:
 
     async def _recall(self, row: RunRow, events: list[Event], *, paced: bool) -> tuple[Run, State | None]:
         """Give a run that waits, if need be by its log alone, and the state that it began from."""
-        started = _first_of(events)
+        started = first_of(events)
         base = await self._saver.history.base(self._plan, TENANT, started)
         run = self._saver.parked.get(row.key.run)
         if run is None:
@@ -209,7 +192,7 @@ class Threads:
         events = await read_log(self._saver.store, self._saver.key(source))
         now = self._clock.now_ms()
         started = msgspec.structs.replace(
-            _first_of(events), run=new_run_id(now), log=new_log_id(), ts=now, thread=options.thread
+            first_of(events), run=new_run_id(now), log=new_log_id(), ts=now, thread=options.thread
         )
         base = await self._saver.history.base(self._plan, TENANT, started)
         upto = end_of_work(self._plan, events) if at is None else at
@@ -272,7 +255,7 @@ class Threads:
         if place is None:
             return None if newest is None else Base(newest.key.run)
         if place.seq == 0:  # before its input: where that run itself began from
-            return _first_of(await read_log(self._saver.store, self._saver.key(place.run), 1)).base
+            return first_of(await read_log(self._saver.store, self._saver.key(place.run), 1)).base
         return place
 
     async def _last_writer(self, place: Base) -> str | None:
@@ -281,13 +264,13 @@ class Threads:
         for event in reversed(events):
             if isinstance(event, NodeCompleted) and not event.ns and event.node != START:
                 return event.node
-        return _first_of(events).node
+        return first_of(events).node
 
     # Runs
 
     async def _create(self, started: RunStarted, prefix: list[Event], *, owned: bool) -> RunRow:
         worker = "in process" if owned else None
-        created = await self._saver.store.create(TENANT, started, prefix=prefix, worker=worker, lease_seconds=_FOREVER)
+        created = await self._saver.store.create(TENANT, started, prefix=prefix, worker=worker, lease_seconds=FOREVER)
         return created.row
 
     def _run(self, machine: Machine, row: RunRow, started: RunStarted, *, paced: bool) -> Run:
@@ -297,13 +280,36 @@ class Threads:
     def _rest(self, run: Run) -> None:
         self._saver.live.pop(run.id, None)
         if run.ended and not run.broken:
-            self._saver.history.keep(self._saver.key(run.id), None, run.state(), ended=True)
+            self._saver.history.keep(self._plan, self._saver.key(run.id), None, run.state(), ended=True)
         elif run.waits:
             self._saver.parked[run.id] = run
 
 
-def _first_of(events: list[Event]) -> RunStarted:
-    started = events[0]
-    if not isinstance(started, RunStarted):
-        raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
-    return started
+def first_event(plan: Plan, options: Options, now: int, limit: int, **more: Any) -> RunStarted:
+    """Make the first event of a new run in process.
+
+    Args:
+        plan: Its graph.
+        options: What its caller said about it.
+        now: Milliseconds since the Unix epoch.
+        limit: Executions of nodes that it may make unless the options say otherwise.
+        **more: Other fields of the event.
+
+    Returns:
+        The event.
+    """
+    return RunStarted(
+        seq=1,
+        ts=now,
+        run=new_run_id(now),
+        graph=plan.name,
+        log=new_log_id(),
+        limit=options.limit or limit,
+        timeout=options.timeout,
+        thread=options.thread,
+        before=options.before,
+        after=options.after,
+        context=options.context,
+        config=options.config,
+        **more,
+    )

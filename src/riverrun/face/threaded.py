@@ -6,6 +6,7 @@ There is no second path: each of these calls the async method of its name, or re
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 MEND_THREAD = "Compile with checkpointer=InMemorySaver() and give a thread_id in config['configurable']."
 
 
-class Threaded:
+class Threaded(ABC):
     """Look at threads, write to them, and run a graph without a loop.
 
     Attributes:
@@ -34,16 +35,16 @@ class Threaded:
     checkpointer: InMemorySaver | None
     _config: Config
 
+    @abstractmethod
     def astream(self, input: object = None, config: Config | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002  # the field's name for it
         """Start a run and give its events, live."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def ainvoke(self, input: object = None, config: Config | None = None, **options: Any) -> Any:  # noqa: A002  # the field's name for it
         """Run to the end and give the state."""
-        raise NotImplementedError
 
-    def _threads(self) -> Threads:
-        raise NotImplementedError
+    @abstractmethod
+    def _threads(self) -> Threads: ...
 
     def invoke(self, input: object = None, config: Config | None = None, **options: Any) -> Any:  # noqa: A002  # as above
         """Run to the end and give the state, from code that is not async.

@@ -257,11 +257,7 @@ class Machine(Flow):
         Raises:
             IllegalMove: E3012, this execution cannot end (again).
         """
-        step = self.steps.get(exec_id)
-        if step is None or step.state is not StepState.RUNNING:  # as in `yielded`
-            step = self._take(exec_id, "returned")
-        else:
-            step.state = StepState.ROUTING
+        step = self._take(exec_id, "returned")
         if update:
             step.updates.append(dict(update))  # a copy: the event must not change with what the node still holds
         schema = step.course.plan.schema

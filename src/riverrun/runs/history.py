@@ -7,6 +7,7 @@ runs are folded once: what they left is kept for the next ones.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from riverrun.base.errors import NotFound
 from riverrun.events.ending import Ending
@@ -31,7 +32,7 @@ class History:
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
-        self._left: OrderedDict[tuple[RunKey, int | None], State] = OrderedDict()
+        self._left: OrderedDict[tuple[str, RunKey, int | None], State] = OrderedDict()
 
     async def base(self, plan: Plan, tenant: str, started: RunStarted) -> State | None:
         """Give the state that a run begins from.
@@ -53,9 +54,9 @@ class History:
         base, state = started.base, None
         while base is not None:
             key = RunKey(tenant, base.run)
-            state = self._left.get((key, base.seq))
+            state = self._left.get((plan.name, key, base.seq))
             if state is not None:
-                self._left.move_to_end((key, base.seq))
+                self._left.move_to_end((plan.name, key, base.seq))
                 break
             events = await read_log(self._store, key)
             if not events or not isinstance(events[0], RunStarted):
@@ -64,20 +65,21 @@ class History:
             base = events[0].base
         for key, place, events in reversed(todo):
             state = replay(plan, key.run, events, place.seq, state).values()
-            self.keep(key, place.seq, state, ended=events[-1].terminal)
+            self.keep(plan, key, place.seq, state, ended=events[-1].terminal)
         return state
 
-    def keep(self, key: RunKey, seq: int | None, state: State, *, ended: bool) -> None:
+    def keep(self, plan: Plan, key: RunKey, seq: int | None, state: State, *, ended: bool) -> None:
         """Keep what a run left, for those that begin from it.
 
         Args:
+            plan: The graph that it was folded by.
             key: Which run.
             seq: At which event; None: as it ended.
             state: What it left.
             ended: Whether nothing can follow.
         """
         if ended or seq is not None:
-            self._left[key, seq] = state
+            self._left[plan.name, key, seq] = state
             while len(self._left) > _KEPT:
                 self._left.popitem(last=False)
 
@@ -98,13 +100,26 @@ class History:
             StoreError: E4002, the store cannot be read.
         """
         events = await read_log(self._store, key)
-        started = events[0]
-        if not isinstance(started, RunStarted):
-            raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
+        started = first_of(events)
         cut_off = ending_of(events[-1]) in (Ending.STOPPED, Ending.TIMED_OUT)
         # When a run was stopped stands in no event but the last.
         part = events if cut_off or seq is None else events[:seq]
         return replay(plan, key.run, part, seq, await self.base(plan, key.tenant, started))
+
+
+def first_of(events: Sequence[Event]) -> RunStarted:
+    """Give the first event of a log.
+
+    Args:
+        events: The log, from its beginning.
+
+    Returns:
+        What the run was started with.
+    """
+    started = events[0]
+    if not isinstance(started, RunStarted):
+        raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
+    return started
 
 
 async def read_log(store: LogStore, key: RunKey, upto: int | None = None) -> list[Event]:
@@ -126,7 +141,7 @@ async def read_log(store: LogStore, key: RunKey, upto: int | None = None) -> lis
     events: list[Event] = []
     while upto is None or len(events) < upto:
         page = await store.read(key, len(events), _PAGE if upto is None else min(_PAGE, upto - len(events)))
-        if not page.records:
-            break
         events.extend(record.event for record in page.records)
+        if not page.records or len(events) >= page.head:
+            break
     return events

@@ -21,7 +21,7 @@ from riverrun.log.view import View
 from riverrun.runs.cache import InMemoryCache
 from riverrun.runs.context import RunFacts
 from riverrun.runs.driver import Driver
-from riverrun.runs.history import History, read_log
+from riverrun.runs.history import History, first_of, read_log
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
 from riverrun.runs.writer import Writer
@@ -56,9 +56,7 @@ async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunSta
         StoreError: E4002, the store cannot be read.
     """
     events = await read_log(means.store, row.key, row.head)
-    started = events[0]
-    if not isinstance(started, RunStarted):
-        raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
+    started = first_of(events)
     base = await means.history.base(plan, row.key.tenant, started)
     return replay(plan, row.key.run, events, base=base), started, isinstance(events[-1], RunTakenOver)
 

@@ -22,7 +22,7 @@ from riverrun.graph.questions import check_answers, match_answers
 from riverrun.graph.replay import replay
 from riverrun.log.store import Created, RunFilter, RunKey, RunRow
 from riverrun.runs.admit import admit
-from riverrun.runs.history import read_log
+from riverrun.runs.history import first_of, read_log
 from riverrun.runs.owner import Owner
 
 _log = logging.getLogger("riverrun.runs")
@@ -197,10 +197,8 @@ class RunService(Owner):
         """
         row = await self.row(key)
         plan, events = self._plan_of(row), await read_log(self.store, key)
-        first, now_ms = events[0], self._clock.now_ms()
-        if not isinstance(first, RunStarted):
-            raise AssertionError("a log begins with run.started")  # noqa: TRY004  # no argument is wrong: a law is broken
-        started = replace(first, run=new_run_id(now_ms), log=new_log_id(), ts=now_ms, thread=thread)
+        now_ms = self._clock.now_ms()
+        started = replace(first_of(events), run=new_run_id(now_ms), log=new_log_id(), ts=now_ms, thread=thread)
         prefix = fork(plan, events, started, at=at, limit=limit)
         created = await self.store.create(key.tenant, started, prefix=prefix[1:], idem_key=idem_key)
         if created.fresh:
