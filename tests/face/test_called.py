@@ -242,6 +242,89 @@ async def test_a_stopped_run_does_not_wait_for_a_thread_that_calls_a_graph_and_h
     assert log == [event async for event in run.events()]
 
 
+async def test_a_graph_that_is_called_in_a_thread_is_told_to_stop_with_its_caller():
+    began, ended, done = threading.Event(), [], threading.Event()
+
+    async def waits(state: State) -> State:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("x")
+        return {}
+
+    def calls(state: State) -> Any:
+        try:
+            return chain(None, "xy", x=waits).invoke({})
+        finally:
+            done.set()
+
+    run = await chain(None, "b", b=calls).start({})
+    await until(began.is_set)
+    await run.stop("enough")
+    await until(done.is_set)  # nobody lets `waits` go on: only a stop can end it
+    assert ["x"] == ended
+
+
+async def test_a_graph_that_is_read_in_a_thread_is_told_to_stop_with_its_caller():
+    began, done, last = threading.Event(), threading.Event(), []
+
+    async def waits(state: State) -> State:
+        began.set()
+        await asyncio.Event().wait()
+        return {}
+
+    def reads(state: State) -> Any:
+        try:
+            last.extend(event.type for event in chain(None, "xy", x=waits).stream({}))
+        finally:
+            done.set()
+        return {}
+
+    run = await chain(None, "b", b=reads).start({})
+    await until(began.is_set)
+    await run.stop("enough")
+    await until(done.is_set)
+    assert "run.stopped" == last[-1]
+
+
+@MANNERS
+async def test_what_an_answer_must_be_and_what_was_wrong_with_it_are_told_outside_too(manner):
+    async def counts(state: State, ctx: Any) -> Any:
+        return {"log": [ctx.interrupt("how many?", type=int)]}
+
+    saver = InMemorySaver()
+    outer = chain(saver, "b", b=caller(manner, chain(None, "x", x=counts)))
+    await outer.ainvoke({}, at())
+    first = (await newest_log(saver))[-1].questions[0]
+    assert ({"type": "integer"}, "") == (first.schema, first.problem)
+    await outer.ainvoke(Command(resume="many"), at())
+    again = (await newest_log(saver))[-1].questions[0]
+    assert {"type": "integer"} == again.schema
+    assert "int" in again.problem
+    assert {"log": [3]} == await outer.ainvoke(Command(resume=3), at())
+
+
+async def test_of_a_called_graph_only_what_was_cut_short_is_said_to_be_partial():
+    cut = asyncio.Event()
+
+    async def whole(state: State) -> Any:
+        yield "whole"
+
+    async def half(state: State) -> Any:
+        yield "half"
+        cut.set()
+        await asyncio.Event().wait()
+
+    outer = chain(None, "b", b=caller("async", chain(None, "xy", x=whole, y=half)))
+    run = await outer.start({})
+    await cut.wait()
+    await run.stop("enough")
+    log = [event async for event in run.events()]
+    assert ["b:1~1/x:1", "b:1~1/y:1"] == [event.message for event in log if isinstance(event, NodeChunk)]
+    assert ("b:1~1/y:1",) == log[-1].partial
+
+
 async def test_a_node_may_read_a_called_graph_and_leave_it():
     async def reads(state: State) -> State:
         heard = []

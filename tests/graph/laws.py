@@ -54,6 +54,7 @@ class Laws:
         view: What a reader has.
         alive: Executions that began, or wait before they do, and did not end: id → attempt.
         began: How many executions began or waited to.
+        tries: Every attempt so far, by execution and number.
         held: Executions that wait before they begin.
     """
 
@@ -64,6 +65,7 @@ class Laws:
         self.held: set[str] = set()
         self.began = 0
         self.failures: list[NodeFailed] = []
+        self.tries: set[tuple[str, int]] = set()
 
     def take(self, event: Event) -> None:
         """Take in the next event."""
@@ -78,6 +80,9 @@ class Laws:
         assert self.view.apply(event) is Verdict.APPLY  # every piece of text continues its message
         if isinstance(event, NodeEvent) and event.node != START:
             self._node(event)
+        if isinstance(event, NodeStarted | NodeRetrying):
+            assert (event.exec, event.attempt) not in self.tries, "an execution and its attempt name one thing"
+            self.tries.add((event.exec, event.attempt))
         if isinstance(event, NodeRetrying | NodeCancelled) or (isinstance(event, NodeFailed) and event.tolerated):
             self._void(event)
 

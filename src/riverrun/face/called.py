@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Any
 
 from riverrun.events.kinds import Event, NodeEvent, Question
@@ -65,22 +65,40 @@ class Called:
         for _ in range(taken):  # the answers that it was given before belong to it, and to nothing that asks now
             self._context.interrupt()
         try:
-            while True:
-                await self._follow(run, after)
-                result = await run.result()
-                if INTERRUPT not in result:
-                    return result
-                after = run.head
-                self._call.keep((run, taken))
-                asked = [each for each in run.questions if each.kind == "asked"]
-                # In an order that is the same whenever it runs: answers are told apart by their places.
-                answers = {each.id: self._context.interrupt(each.value) for each in sorted(asked, key=_id_of)}
-                self._call.recall()
-                taken += len(answers)
-                await run.resume(answers)
+            with self.stopping(run):
+                while True:
+                    await self._follow(run, after)
+                    result = await run.result()
+                    if INTERRUPT not in result:
+                        return result
+                    after = run.head
+                    self._call.keep((run, taken))
+                    asked = [each for each in run.questions if each.kind == "asked"]
+                    # In an order that is the same whenever it runs: answers are told apart by their places.
+                    answers = {each.id: self._context.pass_on(each) for each in sorted(asked, key=_id_of)}
+                    self._call.recall()
+                    taken += len(answers)
+                    await run.resume(answers)
         except asyncio.CancelledError:
             await run.stop("the node that called it was cancelled")
             raise
+
+    def stopping(self, run: Run) -> AbstractContextManager[None]:
+        """Let a run that goes on in a thread end with the node: who waits for a thread cannot be cancelled.
+
+        Args:
+            run: The run, of the loop that runs here.
+
+        Returns:
+            What to go on within.
+        """
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # the loop was closed just now: it has ended
+                loop.call_soon_threadsafe(run.tell_stop, "the node that called it was told to end")
+
+        return self._context.followed(stop)
 
     async def _follow(self, run: Run, after: int) -> None:
         async with aclosing(run.pages(after)) as pages:

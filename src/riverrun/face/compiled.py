@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any, TypeVar
 
 from riverrun.base.clock import SystemClock
@@ -67,7 +67,7 @@ class CompiledGraph(Threaded):
         # In process nobody else reads the log, so values need not be JSON.
         self._settings = settings or RunSettings(strict=False, lease_seconds=FOREVER)
         self._clock = SystemClock()
-        self._pool = Pool(self._settings.pool_size)
+        self._pool = Pool.by(self._settings)
         self._cache = cache or InMemoryCache()
         self._memory = store
         self._config: Config = {}
@@ -267,12 +267,14 @@ class CompiledGraph(Threaded):
     async def _events(self, begun: Begun) -> AsyncGenerator[list[Event], None]:
         """Read a run as the one who sets its pace; it ends with this reader, and is heard where it was called."""
         call, run = call_inside(), begun.run
+        pages = run.pages(begun.after, trims=self.checkpointer is None)
         try:
-            async with aclosing(run.pages(begun.after, trims=self.checkpointer is None)) as pages:
-                async for events in pages:
-                    if call is not None:
-                        call.relay_all(events)
-                    yield events
+            with nullcontext() if call is None else call.stopping(run):
+                async with aclosing(pages):
+                    async for events in pages:
+                        if call is not None:
+                            call.relay_all(events)
+                        yield events
         finally:
             await run.leave("the reader left")
 

@@ -181,11 +181,15 @@ class Run:
         Args:
             reason: Why; it stands in the terminal event.
         """
+        self.tell_stop(reason)
+        await asyncio.wait([self._task])
+
+    def tell_stop(self, reason: str) -> None:
+        """Begin to end the run, as `stop` does, without waiting for its end."""
         self._driver.stop(reason)
         self._writer.release()
         if self._task.done() and self._machine.events:
             self._go_on()
-        await asyncio.wait([self._task])
 
     async def leave(self, reason: str) -> None:
         """End the run because its only reader has gone; one that is parked stays as it is."""

@@ -33,7 +33,9 @@ class Course:
         plan: As given.
         owner: As given.
         ns: The executions of the sub graphs around it, outermost first.
-        attempt: What its steps begin with.
+        attempt: What its steps begin with: higher than any before, also where a step of an earlier try was tried again,
+            so that an execution and its attempt name one thing in the whole log.
+        tries: The highest attempt of its steps so far.
         first_id: The execution of its START.
         before: Nodes before which it holds.
         after: Nodes after which it holds.
@@ -47,7 +49,8 @@ class Course:
         self.plan = plan
         self.owner = owner
         self.ns: tuple[str, ...] = () if owner is None else (*owner.course.ns, owner.exec_id)
-        self.attempt: int = 1 if owner is None else owner.attempt
+        self.attempt: int = 1 if owner is None else max(owner.attempt, owner.tries_inside + 1)
+        self.tries = self.attempt
         self._path = "" if owner is None else f"{owner.exec_id}/"
         self.first_id = f"{self._path}{FIRST}"
         self.before, self.after = plan.before, plan.after

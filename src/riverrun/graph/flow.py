@@ -211,6 +211,8 @@ class Flow(Standing):
         if course is not None:
             course.closed = True
             step.inside = None
+            step.tries_inside = max(step.tries_inside, course.tries)
+            step.course.tries = max(step.course.tries, course.tries)
             self._owners -= 1
             step.heard_inside += course.said  # it may still be dropped, or fail, while its routers are asked
             if step.course.owner is not None:
@@ -311,7 +313,7 @@ class Flow(Standing):
             if step.inside is not None:
                 continue
             if step.state is StepState.PARKED or step is self._held:
-                self._partial += step.heard
+                self._partial += (*step.cut_inside, *step.heard)
                 del self.steps[step.exec_id]
                 continue
             step.take("cancel")

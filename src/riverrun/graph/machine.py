@@ -206,8 +206,7 @@ class Machine(Flow):
         """
         step = self._take(exec_id, "emitted")
         self.seq = event.seq
-        if isinstance(event, NodeChunk) and event.message not in step.heard_inside[-1:]:
-            step.heard_inside.append(event.message)
+        step.hear(event)
         self.events.append(event)
 
     def asked(self, exec_id: str, place: int, value: Json, now: int, *, schema: Json = None, problem: str = "") -> None:

@@ -121,6 +121,8 @@ class Around(Protocol):
         """The execution of its START."""
         ...
 
+    tries: int
+
 
 AnyAround = TypeVar("AnyAround", bound=Around)
 
@@ -149,6 +151,7 @@ class StepOf(Generic[AnyAround]):
         inside: The course of the sub graph that runs in its place.
         heard_inside: The messages of its sub graph, once that has ended, and of graphs that it called.
         cut_inside: Those of them that were cut short.
+        tries_inside: The highest attempt of a step of its sub graphs so far.
         trouble: Why its sub graph failed, while its policies are asked what becomes of that.
     """
 
@@ -175,6 +178,7 @@ class StepOf(Generic[AnyAround]):
         "seen",
         "source",
         "state",
+        "tries_inside",
         "trouble",
         "updates",
     )
@@ -204,6 +208,7 @@ class StepOf(Generic[AnyAround]):
         self.inside: AnyAround | None = None
         self.heard_inside: list[str] = []
         self.cut_inside: list[str] = []
+        self.tries_inside = 0
         self.trouble: ErrorInfo | None = None
 
     def take(self, signal: str) -> None:
@@ -308,12 +313,25 @@ class StepOf(Generic[AnyAround]):
         """Ids of the messages of which something was put out."""
         return tuple(fold.message for fold in self.folds.values() if fold.pieces)
 
+    def hear(self, event: NodeEvent) -> None:
+        """Note which messages a graph that it called has begun, and which of them are whole."""
+        if isinstance(event, NodeChunk):
+            if event.message not in self.cut_inside:
+                self.heard_inside.append(event.message)
+                self.cut_inside.append(event.message)
+        elif isinstance(event, NodeCompleted):
+            whole = f"{event.exec}/"
+            self.cut_inside = [each for each in self.cut_inside if not f"{each}/".startswith(whole)]
+        elif isinstance(event, NodeRetrying | NodeCancelled | NodeFailed):
+            self.cut_inside = [each for each in self.cut_inside if each not in event.voids]
+
     def renew(self) -> tuple[str, ...]:
         """Begin a new attempt; give the ids of the messages that are void now."""
         voids = (*dict.fromkeys(self.heard_inside), *self.heard)
         self.heard_inside, self.cut_inside = [], []
         self.folds = {}  # the new attempt may stream under other keys
         self.attempt += 1
+        self.course.tries = max(self.course.tries, self.attempt)
         self.updates, self.goto, self._writes, self.trouble = [], None, None, None
         return voids
 

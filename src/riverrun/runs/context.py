@@ -7,7 +7,8 @@ by a context variable, so that code deep inside it need not be handed anything; 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from riverrun.base.errors import Interrupted, NodeError
-from riverrun.events.kinds import Json, NodeEvent
+from riverrun.events.kinds import Json, NodeEvent, Question
 from riverrun.graph.step import Failure, RunNode
 from riverrun.runs.pool import say_in_turn
 
@@ -117,6 +118,7 @@ class Context:
         "_called",
         "_ear",
         "_facts",
+        "_followers",
         "_loop",
         "_order",
         "_over",
@@ -133,6 +135,7 @@ class Context:
         self.remaining_steps = remaining_steps
         self._asked = self._called = 0
         self._stopping = self._over = False
+        self._followers: list[Callable[[], None]] | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -231,9 +234,9 @@ class Context:
     def heartbeat(self) -> None:
         """Say that the node is alive, so that an `idle_timeout` begins anew."""
         if _is_here(self._loop):
-            self._ear.heartbeat(self.exec)
+            self._beat()
         else:
-            self._loop.call_soon_threadsafe(self._ear.heartbeat, self.exec)
+            self._loop.call_soon_threadsafe(self._beat)
 
     def interrupt(self, value: Json = None, *, type: Any = None) -> Any:  # noqa: A002  # it names a type
         """Ask whoever runs this graph something, and wait for the answer, for as long as it takes.
@@ -264,6 +267,24 @@ class Context:
         except ValueError as error:  # both libraries derive theirs from it
             raise Interrupted(place, value, _schema_of(type), str(error)) from None
 
+    def pass_on(self, question: Question) -> Any:
+        """Ask what a graph that this node called asks: what its answer must be, and what was wrong with the last, too.
+
+        Args:
+            question: As the called graph asks it.
+
+        Returns:
+            The answer, as it was given.
+
+        Raises:
+            Interrupted: The answer is not there yet; let it pass.
+        """
+        self._asked = place = self._asked + 1
+        answers = self._order.answers
+        if place > len(answers):
+            raise Interrupted(place, question.value, question.schema, question.problem)
+        return answers[place - 1]
+
     def call(self) -> Call:
         """Begin a call of another graph; its events become events of this run."""
         self._called += 1
@@ -273,13 +294,39 @@ class Context:
         if not self._over:
             self._ear.emit(self.exec, name, value)
 
+    def _beat(self) -> None:
+        if not self._over:
+            self._ear.heartbeat(self.exec)
+
     def tell_over(self) -> None:
         """Note that another attempt has taken the place of this one: its late words are not those of the next."""
-        self._over = self._stopping = True
+        self._over = True
+        self.tell_stopping()
 
     def tell_stopping(self) -> None:
         """Note that this execution must end; called by the driver."""
         self._stopping = True
+        for follower in self._followers or ():
+            follower()
+
+    @contextmanager
+    def followed(self, follower: Callable[[], None]) -> Iterator[None]:
+        """Have something called, in the loop of the run, if this execution is told to end within the `with`.
+
+        Args:
+            follower: What ends with it although nobody can cancel it: a graph in a thread of its own.
+        """
+        if _is_here(self._loop):  # it is cancelled with the node
+            yield
+            return
+        self._followers = followers = self._followers or []
+        followers.append(follower)
+        try:
+            if self._stopping:
+                follower()
+            yield
+        finally:
+            followers.remove(follower)
 
     def give(self, what: str) -> Any:
         """Give one of the things that a node may ask for by the name of a parameter."""
