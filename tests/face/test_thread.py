@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from riverrun.base.errors import Busy, InputError, NotFound
 from riverrun.events.kinds import NodeCompleted, NodeStarted, Send
 from riverrun.face.saver import InMemorySaver
-from riverrun.graph.node import Command
+from riverrun.face.state_graph import StateGraph
+from riverrun.graph.node import START, Command
+from riverrun.graph.policies import RetryPolicy
 from tests.face.chains import (
     SECONDS,
     Gate,
@@ -403,3 +405,29 @@ async def test_a_question_and_a_hold_at_once_are_let_go_one_by_one():
     await graph.ainvoke({}, at(), interrupt_before="b")
     assert ["b"] == (await graph.ainvoke(None, at()))["log"]
     assert ["a=1", "b"] == (await graph.ainvoke(Command(resume=1), at()))["log"]
+
+
+# --- notes ---
+
+
+@pytest.mark.parametrize("only_the_log_is_left", [False, True])
+async def test_what_a_node_noted_is_there_when_it_runs_again(only_the_log_is_left):
+    seen = []
+
+    async def notes(state, ctx):
+        seen.append(ctx.noted)
+        ctx.note({"task": len(seen)})
+        if len(seen) == 1:
+            raise ConnectionError("once")
+        return {"log": [ctx.interrupt("go on?")]}
+
+    saver = InMemorySaver()
+    builder = StateGraph(State).add_node("a", notes, retry_policy=RetryPolicy(initial_interval=0, jitter=False))
+    graph = builder.add_edge(START, "a").compile(saver)
+    await graph.ainvoke({}, at())
+    if only_the_log_is_left:
+        saver.parked.clear()
+    assert {"log": ["yes"]} == await graph.ainvoke(Command(resume="yes"), at())
+    assert [None, {"task": 1}, {"task": 2}] == seen
+    notes_told = [event.value for event in await newest_log(saver) if event.type == "custom"]
+    assert [{"task": 1}, {"task": 2}, {"task": 3}] == notes_told

@@ -36,6 +36,7 @@ from riverrun.graph.flow import Flow, error_info
 from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
 from riverrun.graph.questions import question_id
 from riverrun.graph.state import State
+from riverrun.graph.step import NOTE
 
 __all__ = ["Machine", "error_info"]
 
@@ -196,6 +197,8 @@ class Machine(Flow):
             IllegalMove: E3012, this execution may not say anything (any more).
         """
         step = self._take(exec_id, "emitted")
+        if name == NOTE:
+            step.note = value
         self._emit(Custom, now, **step.label, name=name, value=value)
 
     def relayed(self, exec_id: str, event: NodeEvent) -> None:

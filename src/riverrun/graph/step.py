@@ -29,6 +29,7 @@ from riverrun.graph.schedule import CalledLive, Live
 from riverrun.graph.state import Schema, State
 
 FIRST = f"{START}:1"  # the execution of START, which is no node
+NOTE = "riverrun.note"  # the name of the event by which a node keeps something for its next attempt
 
 
 class Failure(NamedTuple):
@@ -54,6 +55,7 @@ class RunNode(NamedTuple):
         answers: To what it asked so far, in order.
         failures: Branches that failed and should have arrived here.
         failed: How many attempts have failed before.
+        note: What an attempt before kept for this one.
     """
 
     exec_id: str
@@ -63,6 +65,7 @@ class RunNode(NamedTuple):
     answers: tuple[Json, ...] = ()
     failures: tuple[Failure, ...] = ()
     failed: int = 0
+    note: Json = None
 
 
 class AskRouters(NamedTuple):
@@ -148,6 +151,7 @@ class StepOf(Generic[AnyAround]):
         jumps: Whether only `goto` follows it.
         answers: To what it asked so far, in order.
         failed: How many of its attempts have failed.
+        note: What its function keeps for the next attempt; all attempts have it.
         inside: The course of the sub graph that runs in its place.
         heard_inside: The messages of its sub graph, once that has ended, and of graphs that it called.
         cut_inside: Those of them that were cut short.
@@ -174,6 +178,7 @@ class StepOf(Generic[AnyAround]):
         "live",
         "name",
         "node",
+        "note",
         "origin",
         "seen",
         "source",
@@ -205,6 +210,7 @@ class StepOf(Generic[AnyAround]):
         self.jumps = False
         self.answers: tuple[Json, ...] = ()
         self.failed = 0
+        self.note: Json = None
         self.inside: AnyAround | None = None
         self.heard_inside: list[str] = []
         self.cut_inside: list[str] = []
@@ -262,7 +268,7 @@ class StepOf(Generic[AnyAround]):
         state, sees = private(self.seen), self.node.sees
         if sees is not None and self.seen is self.base:
             state = {name: value for name, value in state.items() if name in sees}
-        return RunNode(self.exec_id, self.node, state, self.attempt, self.answers, failures, self.failed)
+        return RunNode(self.exec_id, self.node, state, self.attempt, self.answers, failures, self.failed, self.note)
 
     @property
     def writes(self) -> tuple[Mapping[str, Any], ...]:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from riverrun.base.errors import Interrupted, NodeError
 from riverrun.events.kinds import Json, NodeEvent, Question
-from riverrun.graph.step import Failure, RunNode
+from riverrun.graph.step import NOTE, Failure, RunNode
 from riverrun.runs.pool import say_in_turn
 
 
@@ -222,6 +222,25 @@ class Context:
         """
         if self._ear.full:
             await self._ear.room()
+
+    @property
+    def noted(self) -> Json:
+        """What an attempt before this one kept with `note`; None for nothing."""
+        return self._order.note
+
+    def note(self, value: Json) -> None:
+        """Keep something for the next attempt of this execution, whoever makes it: a retry, an answer, another worker.
+
+        What a node begins outside and could go on with (the task of a remote agent, a file that was uploaded) is not
+        lost with the worker. Readers see it as an event `riverrun.note`; secrets do not belong there.
+
+        Args:
+            value: Any JSON value; it takes the place of what was kept before.
+
+        Raises:
+            NodeError: E3008, the value is not JSON.
+        """
+        self.emit(NOTE, value)
 
     def stream_writer(self, value: object) -> None:
         """Tell the readers something without a name, as LangGraph's writer does.
