@@ -17,6 +17,7 @@ from a2a.server.tasks import InMemoryTaskStore, TaskUpdater
 from a2a.types.a2a_pb2 import AgentCapabilities, AgentCard, AgentInterface, AgentSkill, Part, TaskState
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 Script = Callable[["Work"], Awaitable[None]]
 
@@ -138,7 +139,7 @@ async def served(script, *, binding="JSONRPC", streaming=True, said_to_be=None, 
 
 def _server_of(agent, card, binding, guard):
     handler = DefaultRequestHandler(agent, InMemoryTaskStore(), card)
-    routes = create_agent_card_routes(card)
+    routes: list[BaseRoute] = [*create_agent_card_routes(card)]
     routes += create_jsonrpc_routes(handler, "/rpc") if binding == "JSONRPC" else create_rest_routes(handler)
     app = Starlette(routes=routes, middleware=[Middleware(Guarded, *guard)] if guard else [])
     config = uvicorn.Config(

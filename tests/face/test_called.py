@@ -7,12 +7,12 @@ import inspect
 import threading
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from riverrun.base.errors import RunFailed
-from riverrun.events.kinds import Custom, NodeChunk, NodeEvent
+from riverrun.events.kinds import Custom, Event, NodeChunk, NodeEvent, RunInterrupted, RunStopped
 from riverrun.face import run as run_module
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.saver import InMemorySaver
@@ -36,6 +36,7 @@ from tests.face.chains import (
 from tests.runs.plans import until
 
 pytestmark = pytest.mark.timeout(SECONDS)
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 MANNERS = pytest.mark.parametrize("manner", ["async", "sync"])
 
 
@@ -47,6 +48,13 @@ def counted(ran: list[str], name: str, node: Callable[..., Any]) -> Any:
         return await (node(state, ctx) if "ctx" in inspect.signature(node).parameters else node(state))
 
     return wrapped
+
+
+async def last_of(saver: InMemorySaver, kind: type[AnyEvent]) -> AnyEvent:
+    """Give the last event of the newest run."""
+    last = (await newest_log(saver))[-1]
+    assert isinstance(last, kind)
+    return last
 
 
 def caller(manner: str, *graphs: CompiledGraph, **options: Any) -> Any:
@@ -267,7 +275,8 @@ async def test_a_graph_that_is_called_in_a_thread_is_told_to_stop_with_its_calle
 
 
 async def test_a_graph_that_is_read_in_a_thread_is_told_to_stop_with_its_caller():
-    began, done, last = threading.Event(), threading.Event(), []
+    began, done = threading.Event(), threading.Event()
+    last: list[str] = []
 
     async def waits(state: State) -> State:
         began.set()
@@ -296,10 +305,10 @@ async def test_what_an_answer_must_be_and_what_was_wrong_with_it_are_told_outsid
     saver = InMemorySaver()
     outer = chain(saver, "b", b=caller(manner, chain(None, "x", x=counts)))
     await outer.ainvoke({}, at())
-    first = (await newest_log(saver))[-1].questions[0]
+    first = (await last_of(saver, RunInterrupted)).questions[0]
     assert ({"type": "integer"}, "") == (first.schema, first.problem)
     await outer.ainvoke(Command(resume="many"), at())
-    again = (await newest_log(saver))[-1].questions[0]
+    again = (await last_of(saver, RunInterrupted)).questions[0]
     assert {"type": "integer"} == again.schema
     assert "int" in again.problem
     assert {"log": [3]} == await outer.ainvoke(Command(resume=3), at())
@@ -322,7 +331,9 @@ async def test_of_a_called_graph_only_what_was_cut_short_is_said_to_be_partial()
     await run.stop("enough")
     log = [event async for event in run.events()]
     assert ["b:1~1/x:1", "b:1~1/y:1"] == [event.message for event in log if isinstance(event, NodeChunk)]
-    assert ("b:1~1/y:1",) == log[-1].partial
+    last = log[-1]
+    assert isinstance(last, RunStopped)
+    assert ("b:1~1/y:1",) == last.partial
 
 
 async def test_a_node_may_read_a_called_graph_and_leave_it():

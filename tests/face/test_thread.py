@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.base.errors import Busy, InputError, NotFound
-from riverrun.events.kinds import NodeCompleted, NodeStarted, Send
+from riverrun.events.kinds import Custom, NodeCompleted, NodeStarted, Send
 from riverrun.face.saver import InMemorySaver
 from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import START, Command
@@ -429,5 +429,5 @@ async def test_what_a_node_noted_is_there_when_it_runs_again(only_the_log_is_lef
         saver.parked.clear()
     assert {"log": ["yes"]} == await graph.ainvoke(Command(resume="yes"), at())
     assert [None, {"task": 1}, {"task": 2}] == seen
-    notes_told = [event.value for event in await newest_log(saver) if event.type == "custom"]
+    notes_told = [event.value for event in await newest_log(saver) if isinstance(event, Custom)]
     assert [{"task": 1}, {"task": 2}, {"task": 3}] == notes_told
