@@ -12,7 +12,7 @@ COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --generate-ha
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fast soak format-check lint types contract format web bench lock clean
+.PHONY: help demo test check fast soak format-check lint types contract format console web bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ contract: $(VENV)/.ready  ## Check that rooms import only downwards and pure roo
 
 format: $(VENV)/.ready  ## Format the tree and mend what ruff can mend by itself.
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+console: $(VENV)/.ready  ## Build the console into the package, in the Node that comes with .venv.
+	@$(BIN)/python -m tests.web.consoles
 
 web: $(VENV)/.ready  ## Build the TypeScript client and put it to all its tests, in the Node that comes with .venv.
 	@$(BIN)/python -m pytest -q tests/web tests/client/test_conformance.py

@@ -65,10 +65,12 @@ class Figure(NamedTuple):
 PACKAGES = (
     "riverrun",
     "langgraph",
+    "langgraph-api",
     "langgraph-checkpoint-sqlite",
     "pydantic-graph",
     "llama-index-workflows",
     "fastapi",
+    "sse-starlette",
     "uvicorn",
     "uvloop",
     "apsw",
@@ -80,8 +82,18 @@ _PYDANTIC = Side("peer", "pydantic-graph", "bench.peer_pydantic")
 _LLAMA = Side("peer", "llama-index", "bench.peer_llama")
 _BARE = Side("bare", "asyncio", "bench.bare")
 _PRODUCT_SQLITE = Side("product", "riverrun", "bench.product_durable", durable=True, remark="SQLite, synchronous=FULL")
+_STORE = _PRODUCT_SQLITE._replace(module="bench.product_store")
+_BARE_STORE = Side("bare", "apsw", "bench.bare_store", durable=True, remark="one row per append, no rules")
 _PRODUCT_HTTP = _PRODUCT_SQLITE._replace(module="bench.product_http")
 _PEER_HTTP = Side("peer", "fastapi+langgraph", "bench.peer_http", remark="stream_mode=custom as SSE; keeps nothing")
+_SOCKET = _PRODUCT_SQLITE._replace(
+    subject="riverrun websocket", module="bench.product_socket", remark="SQLite, synchronous=FULL; over a WebSocket"
+)
+_DELIVERY = _PRODUCT_SQLITE._replace(module="bench.product_delivery")
+_SSE = Side("peer", "sse-starlette", "bench.peer_sse", remark="without a graph; a queue per reader; bare text")
+_STREAMS = Side(
+    "peer", "durable-streams", "bench.peer_streams", remark="the reference server of its authors, in memory"
+)
 _PEER_SAVER = Side("peer", "langgraph InMemorySaver", "bench.peer_kept")
 _FLAT = "what a run of one node costs is taken off; the collector is on"
 
@@ -213,6 +225,58 @@ FIGURES = (
         ),
     ),
     Figure(
+        "append_runs",
+        "100 runs append at once, 100 chunks of four characters at a time",
+        (Metric("chunks", "chunks/s", "≥ 300,000", higher_is_better=True),),
+        (_STORE, _BARE_STORE),
+    ),
+    Figure(
+        "visible",
+        "how much later than its acknowledgement a reader of the same process has a chunk, p99",
+        (Metric("idle", "ms", "≤ 1"), Metric("load", "ms", "≤ 12")),
+        (
+            _STORE._replace(remark="load: 100 runs beside it, 30 chunks each every 10 ms"),
+            _BARE_STORE._replace(remark="a read on another connection"),
+        ),
+    ),
+    Figure(
+        "abroad",
+        "how much later than its acknowledgement a waiting reader of another process has a chunk",
+        (Metric("p50", "ms"), Metric("p99", "ms", "≤ 50")),
+        (_STORE,),
+    ),
+    Figure(
+        "replay",
+        "a log of 160,000 chunks (30 MB as JSON): attach at its end, read all of it",
+        (Metric("attach", "ms", "≤ 2"), Metric("replay", "ms", "≤ 40")),
+        (_STORE, _BARE_STORE._replace(subject="a file", durable=False, remark="its lines, read and split")),
+    ),
+    Figure(
+        "weight",
+        "what a chunk of four characters takes in the file",
+        (Metric("live", "bytes", "≤ 40"), Metric("compacted", "bytes", "≤ 6")),
+        (_STORE, _BARE_STORE._replace(subject="the JSON, the text", durable=False, remark="")),
+    ),
+    Figure(
+        "recovery",
+        "a run of 100,000 events is brought back whose owner is gone",
+        (Metric("chunks", "ms", "≤ 300"), Metric("nodes", "ms", "≤ 300")),
+        (
+            _STORE._replace(remark="with its checkpoint; chunks: one node that streams, nodes: 50,000 turns of a loop"),
+            _BARE_STORE._replace(subject="decoding", durable=False, remark="its lines read and decoded, no fold"),
+        ),
+    ),
+    Figure(
+        "parked",
+        "memory of a run that waits for an answer",
+        (Metric("run", "KiB", "≤ 5"),),
+        (
+            _STORE,
+            Side("peer", "langgraph", "bench.peer_store", durable=True, remark="AsyncSqliteSaver"),
+            _BARE_STORE._replace(subject="the question", durable=False, remark="as JSON"),
+        ),
+    ),
+    Figure(
         "post",
         "POST to the first chunk over HTTP",
         (Metric("p50", "ms", "≤ 5"), Metric("p99", "ms", "≤ 20")),
@@ -223,7 +287,9 @@ FIGURES = (
                 module="bench.product_client",
                 remark="SQLite, synchronous=FULL; start, then attach: two requests",
             ),
+            _SOCKET._replace(remark="start over HTTP, then attach over an open WebSocket: two requests"),
             _PEER_HTTP,
+            _SSE._replace(remark="without a graph: a generator; keeps nothing"),
             Side("bare", "apsw", "bench.bare_sqlite", durable=True, remark="one commit, of which a start needs one"),
         ),
     ),
@@ -231,7 +297,7 @@ FIGURES = (
         "stream",
         "one stream over SSE to one thin reader (a socket and a buffer)",
         (Metric("chunks", "chunks/s", "≥ 100,000", higher_is_better=True),),
-        (_PRODUCT_HTTP, _PEER_HTTP),
+        (_PRODUCT_HTTP, _SOCKET, _PEER_HTTP, _SSE._replace(remark="without a graph: a generator; keeps nothing")),
     ),
     Figure(
         "read",
@@ -240,6 +306,90 @@ FIGURES = (
         (
             _PRODUCT_HTTP._replace(remark="SQLite, synchronous=FULL; its own client"),
             _PEER_HTTP._replace(remark="stream_mode=custom as SSE, read with httpx and json; keeps nothing"),
+        ),
+    ),
+    Figure(
+        "crowd",
+        "one run to 200 readers over SSE, as fast as it comes: events that arrive",
+        (Metric("events", "events/s", "≥ 300,000", higher_is_better=True),),
+        (_DELIVERY, _SOCKET, _SSE, _STREAMS),
+    ),
+    Figure(
+        "beat",
+        "one run of 50 events a second to 200 readers: from the producer to a reader's socket",
+        (Metric("p50", "ms"), Metric("p99", "ms", "≤ 6")),
+        (_DELIVERY._replace(remark="SQLite, synchronous=FULL: on the disk before it is sent"), _SOCKET, _SSE, _STREAMS),
+    ),
+    Figure(
+        "waiting",
+        "what a server's process grows by for a reader that waits",
+        (Metric("reader", "KiB", "≤ 20"),),
+        (_DELIVERY._replace(remark="resident memory, as the system counts it"), _SOCKET, _SSE, _STREAMS),
+    ),
+    Figure(
+        "held",
+        "5,000 readers at once, each told something every second: those who missed nothing, and how late it was",
+        (Metric("readers", "readers", "5,000", higher_is_better=True), Metric("p99", "ms")),
+        (_DELIVERY._replace(remark="50 runs of 100 readers; one minute in a full run"), _SSE, _STREAMS),
+    ),
+    Figure(
+        "tail",
+        "attach over HTTP at the end of a run of 160,000 chunks (30 MB as JSON), of one of ten, both going on",
+        (Metric("long", "ms", "≤ 2"), Metric("short", "ms")),
+        (_DELIVERY._replace(remark="median of a sample; a new connection each time"), _SSE, _STREAMS),
+    ),
+    Figure(
+        "again",
+        "replay over SSE: 160,000 chunks, and the last 10 MB of that",
+        (
+            Metric("10 MB", "ms"),
+            Metric("10 MB, server", "ms of processor", "≤ 40"),
+            Metric("all", "ms"),
+            Metric("all, server", "ms of processor"),
+        ),
+        (
+            _DELIVERY._replace(remark="an event is about 200 bytes on the wire"),
+            _SSE._replace(remark="a list in memory; a chunk is about 50 bytes on the wire"),
+            _STREAMS._replace(remark="in memory, over SSE; all of it is about 10 MB on the wire"),
+        ),
+    ),
+    Figure(
+        "reconnect",
+        "the next event, seen by a reader whose connection is cut",
+        (Metric("median", "ms", "< 300"), Metric("worst", "ms", "< 3,000")),
+        (
+            _DELIVERY._replace(
+                subject="riverrun client",
+                module="bench.product_reconnect",
+                remark="an event every 10 ms; cut at any byte: reset, polite end, or a 502",
+            ),
+            Side("bare", "a request", "bench.bare_reconnect", durable=True, remark="a new connection, at once"),
+        ),
+    ),
+    Figure(
+        "adopted",
+        "a LangGraph graph served over HTTP: POST to its first chunk, and chunks from there",
+        (
+            Metric("first chunk", "ms", "langgraph dev ÷ 50"),
+            Metric("chunks", "chunks/s", "langgraph dev × 5", higher_is_better=True),
+        ),
+        (
+            _PRODUCT_HTTP._replace(module="bench.product_adopted"),
+            Side(
+                "peer",
+                "langgraph dev",
+                "bench.peer_langgraph_dev",
+                remark="in memory; a queue, not the graph, is what its first chunk waits for",
+            ),
+        ),
+    ),
+    Figure(
+        "pushed",
+        "from a stream that is pulled, through what pushes, to one that is pulled",
+        (Metric("callback", "µs per value", "≤ 15"), Metric("queue", "µs per value", "≤ 15")),
+        (
+            _PRODUCT._replace(module="bench.product_adopted", remark="callback: a buffer that holds all; queue: of 64"),
+            Side("peer", "reactivex", "bench.peer_reactivex", remark="Subject and a queue without bounds"),
         ),
     ),
 )

@@ -21,7 +21,16 @@ Sampler = Callable[[], Awaitable[Sample]]
 Samplers = AsyncIterator[Sampler]  # what the functions of figures give, before `asynccontextmanager`
 Opener = Callable[[Scale], AbstractAsyncContextManager[Sampler]]
 
-_OPTIONAL = ("langgraph", "pydantic_graph", "workflows")  # peers: without them the product is still measured
+# Peers: without them the product is still measured.
+_OPTIONAL = (
+    "@durable-streams/server",
+    "langgraph",
+    "langgraph_api",
+    "pydantic_graph",
+    "reactivex",
+    "sse_starlette",
+    "workflows",
+)
 _ROUNDS = 2  # at least
 
 

@@ -31,6 +31,19 @@ class Scale(NamedTuple):
         chains: Lengths of the chains of which a node should cost the same.
         loops: Turns of the loops of which a node should cost the same.
         flat_nodes: Nodes that each of these lengths is given at least, by repeating the short ones.
+        writers: Runs that append to the store at once.
+        turns_of_writers: Appends that each of them makes, of 100 chunks.
+        words: Chunks whose way to a reader is timed.
+        replayed: Events of the log that is read from the store, and weighed.
+        recovered: Events of the runs that are brought back.
+        parked: Runs that wait for an answer while they are weighed.
+        readers: Readers of one stream.
+        told: Chunks that they are told as fast as they come.
+        beats: Chunks that they are told fifty times a second.
+        waiting: Readers of a silent stream, who are weighed.
+        held: Readers who are there at once.
+        held_seconds: For how long, in whole seconds.
+        cuts: How often a reader is cut off for one sample.
     """
 
     repeats: int
@@ -50,6 +63,19 @@ class Scale(NamedTuple):
     chains: tuple[int, ...]
     loops: tuple[int, ...]
     flat_nodes: int
+    writers: int
+    turns_of_writers: int
+    words: int
+    replayed: int
+    recovered: int
+    parked: int
+    readers: int
+    told: int
+    beats: int
+    waiting: int
+    held: int
+    held_seconds: int
+    cuts: int
 
 
 FULL = Scale(
@@ -70,10 +96,24 @@ FULL = Scale(
     chains=CHAINS,
     loops=LOOPS,
     flat_nodes=10_000,
+    writers=100,
+    turns_of_writers=20,
+    words=500,
+    replayed=160_000,
+    recovered=100_000,
+    parked=10_000,
+    readers=200,
+    told=2000,
+    beats=150,
+    waiting=1000,
+    held=5000,
+    held_seconds=60,
+    cuts=30,
 )
 
 # About a minute: the same sizes where the figure names them, fewer repeats.
-QUICK = FULL._replace(repeats=3, seconds=3.0, rounds=3, firsts=10, runs=300, posts=40, stream=10_000, batches=100)
+QUICK = FULL._replace(repeats=3, seconds=3.0, rounds=3, firsts=10, runs=300, posts=40, stream=10_000, batches=100,
+                      words=200, parked=300, told=500, beats=100, held_seconds=5, cuts=10)  # fmt: skip
 
 # For the tests of the harness itself: nothing that it gives is a figure.
 TINY = Scale(
@@ -94,6 +134,19 @@ TINY = Scale(
     chains=(20, 30, 40, 50),
     loops=(20, 30, 40, 50),
     flat_nodes=50,
+    writers=3,
+    turns_of_writers=2,
+    words=4,
+    replayed=300,
+    recovered=400,
+    parked=4,
+    readers=3,
+    told=20,
+    beats=3,
+    waiting=5,
+    held=5,
+    held_seconds=1,
+    cuts=2,
 )
 
 

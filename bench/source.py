@@ -24,6 +24,24 @@ async def tokens(count: int) -> AsyncIterator[str]:
         yield TOKEN
 
 
+async def dated(count: int, pause: float = 0.0) -> AsyncIterator[str]:
+    """Give `count` pieces of text that say when they were made, by the clock that all processes of a machine share.
+
+    Args:
+        count: How many.
+        pause: Seconds from one to the next; 0: the event loop is free before each, and no more.
+
+    Yields:
+        `at <perf_counter>;`
+    """
+    now = asyncio.get_running_loop().time
+    due = now()
+    for _ in range(count):
+        due += pause
+        await asyncio.sleep(max(0.0, due - now()) if pause else 0)
+        yield f"at {perf_counter():.6f};"
+
+
 @asynccontextmanager
 async def chunks(scale: Scale) -> Samplers:
     """Read the source with nothing around it."""

@@ -1,11 +1,13 @@
 """What holds for every test: nothing is skipped unseen where it counts, and nothing is left running.
 
-Three rules:
+Four rules:
 
 * With `CI=true` a skip is a failure, unless its reason starts with `allowed:` and goes on to say why.
 * A test that leaves an asyncio task or a thread behind fails, after a short wait for those that are just ending.
   Pool threads with a standard name may stay: `asyncio_…` ends with its event loop, `ThreadPoolExecutor-…` belongs to
   a fixture of a wider scope. Our own pools and threads carry names of ours, so they are never mistaken for such.
+* What tests count (a property `counted: <title>` of their report, a mapping to numbers) is summed into one table per
+  title at the end, whichever process ran them.
 * Property tests run the same examples each time, few (`fast`) or in CI many (`ci`), so that one tree gets one verdict;
   `HYPOTHESIS_PROFILE=soak` looks for new ones at random.
 
@@ -20,12 +22,14 @@ import inspect
 import os
 import threading
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 IN_CI = os.environ.get("CI") == "true"
 ALLOWED = "allowed:"
+COUNTED = "counted: "
 GRACE = 1.0  # seconds that a task or a thread gets to come to its end after the test
 
 # Neither a deadline nor the check for slow data: both judge the machine, which is shared and noisy.
@@ -70,6 +74,23 @@ def pytest_make_collect_report():
     report = yield
     _refuse_skip(report)
     return report
+
+
+# --- counts ---
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests counted. Here, because a process that only hands tests out loads no other file than this."""
+    sums: dict[str, Counter[str]] = {}
+    for report in (one for reports in terminalreporter.stats.values() for one in reports):
+        if getattr(report, "when", "") == "teardown":
+            for name, numbers in report.user_properties:
+                if name.startswith(COUNTED):
+                    sums.setdefault(name.removeprefix(COUNTED), Counter()).update(numbers)
+    for title, numbers in sums.items():
+        terminalreporter.section(title)
+        for name, number in numbers.items():
+            terminalreporter.write_line(f"{name:<20} {number:>12,}")
 
 
 # --- leaks ---

@@ -13,11 +13,13 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final, TypedDict, TypeVar
 
-from riverrun import END, START, StateGraph
+from riverrun import END, START, RetryPolicy, StateGraph
+from riverrun.graph.step import Failure
 
 from .documents import Document
 from .outline import outline as draw
 from .prose import words
+from .provider import excerpt, summarised_by
 from .report import File, compose, facts, impression
 from .shelf import Shelf
 from .summary import summarise
@@ -31,10 +33,15 @@ _shelf: Final = Shelf()
 
 
 class Review(TypedDict, total=False):
-    """The state: `paths` and `pace` (seconds between two words, 0 by default) come in, the rest is written here."""
+    """The state: `paths`, `pace` and `model` come in, the rest is written here.
+
+    `pace` is seconds between two words, 0 by default. With a `model` the summary is written by that one of the
+    provider of the environment; else nobody is asked.
+    """
 
     paths: list[str]
     pace: float
+    model: str
     files: list[File]
     summary: str
     terms: str
@@ -68,8 +75,20 @@ async def read(state: Review) -> Update:
 
 
 async def summary(state: Review) -> Update:
-    """Stream the sentences that say most."""
+    """Stream the sentences that say most; or what a model has to say, where the run was started with one."""
+    model = state.get("model")
+    if isinstance(model, str) and model:
+        return {"summary": summarised_by(model, await _from_documents(state["paths"], excerpt))}
     return {"summary": paced(words(await _from_documents(state["paths"], summarise)), _pace(state))}
+
+
+async def extract(state: Review, failure: Failure) -> Update:
+    """Stream the sentences that say most after all, where the model did not answer."""
+    if not state.get("model"):
+        raise failure.error
+    told = f"*The model did not answer: {failure.error}*\n\n"
+    summarised = await _from_documents(state["paths"], summarise)
+    return {"summary": paced(words(told + summarised), _pace(state))}
 
 
 async def terms(state: Review) -> Update:
@@ -139,7 +158,7 @@ def _pace(state: Review) -> float:
 
 builder = StateGraph(Review)
 builder.add_node("read", read, agent="Reader")
-builder.add_node("summary", summary, agent="Summariser")
+builder.add_node("summary", summary, agent="Summariser", retry_policy=RetryPolicy(), error_handler=extract)
 builder.add_node("terms", terms, agent="Term finder")
 builder.add_node("outline", outline, agent="Outliner")
 builder.add_node("first_look", first_look, agent="First reader")

@@ -18,7 +18,7 @@ from bench.report import PAGE, kept, remarks, render, rows, show, write
 from bench.results import LeftOut, Ratio, Result, compare, decode, encode, middle, percentile, rounded
 from bench.scale import FULL, QUICK, TINY
 
-PEERS = ("langgraph", "pydantic_graph", "workflows")
+PEERS = ("langgraph", "langgraph.checkpoint.sqlite", "langgraph_api", "pydantic_graph", "reactivex", "workflows")
 MISSING = [name for name in PEERS if importlib.util.find_spec(name) is None]
 
 

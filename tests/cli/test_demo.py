@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import sys
 import pytest
 
 from riverrun.cli.performance import GRAPH
+from tests.models.dialects import Chat
+from tests.models.provider import Reply, providing
 
 TEXTS = {
     "cats.md": "# Cats\n\nCats sleep for most of the day. Why do they sleep so long? Cats like milk and warm places.\n",
@@ -81,6 +84,26 @@ def test_in_a_pipe_it_tells_in_lines_what_happens(texts):
     assert "\nreport: r.md\n" in out
     rows = dict(line.split()[:2] for line in out.partition("\n\n")[2].splitlines() if line)
     assert ("0", "0", "0", "1") == (rows["lost"], rows["repeated"], rows["reordered"], rows["takeovers"])
+
+
+@pytest.mark.slow
+async def test_a_provider_of_the_environment_writes_the_summary_and_the_demo_says_so(texts, monkeypatch):
+    chat = Chat()
+    words = [chat.text(f"word{number} ") for number in range(20)]
+    async with providing(Reply(frames=[*chat.begin(), *words, *chat.end()])) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+        monkeypatch.setenv("OPENAI_MODEL", "tested")
+        done = start(texts, "cats.md", "dogs.txt", "--pace", "0.02")
+        out, err = await asyncio.to_thread(done.communicate, timeout=55)
+        assert (0, "") == (done.returncode, err)
+        assert f"the summary is by tested of {provider.url.removeprefix('http://')} (OPENAI_BASE_URL is set)" in out
+        assert "tested" == provider.requests[0].body["model"]
+        assert "word0 word1 " in (texts / "out" / "report.md").read_text()
+        asked = len(provider.requests)
+        done = start(texts, "cats.md", "dogs.txt", "--pace", "0.02", "--offline")
+        out, err = await asyncio.to_thread(done.communicate, timeout=55)
+        assert (0, "", asked) == (done.returncode, err, len(provider.requests))
+        assert "the summary is by" not in out
 
 
 @pytest.mark.slow

@@ -134,3 +134,35 @@ def test_where_one_graph_is_meant_several_are_an_error(folder):
     assert ("graph", graph) == (name, load("planted:graph")["graph"])
     with pytest.raises(InputError, match="E6006"):
         only("planted")
+
+
+async def test_an_agent_of_a_library_is_loaded_as_the_graph_that_it_becomes(folder):
+    text = "from pydantic_ai import Agent\nfrom pydantic_ai.models.test import TestModel\n"
+    (folder / "agents_here.py").write_text(f"{text}helper = 3\nteller = Agent(TestModel(), name='told')\n")
+    for place in ("agents_here:teller", "agents_here"):
+        assert ["told"] == list(load(place))
+    name, graph = only("agents_here:teller")
+    assert "told" == name
+    assert (await graph.ainvoke({"input": "hello"}))["output"]
+
+
+def test_agents_beside_graphs_are_parts_of_those_unless_they_are_named(folder):
+    text = "from pydantic_ai import Agent\nfrom planted import graph\nteller = Agent(name='told')\n"
+    (folder / "both_here.py").write_text(text)
+    assert ["graph"] == list(load("both_here"))
+    assert ["told"] == list(load("both_here:teller"))
+
+
+async def test_a_function_is_loaded_when_it_is_named_and_only_then(folder):
+    (folder / "plain_here.py").write_text("async def hello(state):\n    yield f'hello {state[\"input\"]}'\n")
+    assert "hello Ada" == (await load("plain_here:hello")["hello"].ainvoke({"input": "Ada"}))["output"]
+    with pytest.raises(LoadError, match="E6002"):
+        load("plain_here")
+
+
+def test_an_agent_that_is_not_ready_is_refused_by_name_and_skipped_without_one(folder):
+    text = "from langgraph.graph import StateGraph\ndraft = StateGraph(dict).add_node('a', print).set_entry_point('a')\n"
+    (folder / "drafted.py").write_text(f"{text}made = draft.compile(name='drawn')\n")
+    assert ["drawn"] == list(load("drafted"))
+    with pytest.raises(GraphError, match="E1019"):
+        load("drafted:draft")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from riverrun.client.client import Client
+from riverrun.client.client import Client, Transport
 from riverrun.client.session import Pace
 from riverrun.events.codec import encode
 from riverrun.testing.proxy import Faults, Proxy
@@ -75,13 +75,16 @@ def log_of(url: str, run: str) -> dict[int, Any]:
     return {event["seq"]: event for event in events}
 
 
-async def read(url: str, run: str, pace: Pace = QUICK, after: int = 0) -> tuple[list[tuple[int, Any]], int]:
+async def read(
+    url: str, run: str, pace: Pace = QUICK, after: int = 0, *, transport: Transport = "auto"
+) -> tuple[list[tuple[int, Any]], int]:
     """Read a run with our client to its end.
 
     Returns:
         What was seen, and how often a stream was granted again.
     """
-    async with Client(url, pace=pace, timeout=10) as client, client.run(run).events(after) as events:
+    made = Client(url, pace=pace, timeout=10, transport=transport)
+    async with made as client, client.run(run).events(after) as events:
         seen = [(event.seq, told(event)) async for event in events]
         return seen, events.reconnects
 

@@ -20,7 +20,9 @@ import pytest
 
 from riverrun.client.client import Client
 from riverrun.testing.proxy import Break, Faults, Proxy
+from tests.client.browser import BROWSER, Site
 from tests.client.network import QUICK, Tally, first, log_of, network, port_of, read, told
+from tests.server.handmade import attach, opened
 from tests.server.served import serving
 
 pytestmark = pytest.mark.slow
@@ -52,7 +54,7 @@ app = create_app({**GRAPHS, "chain": chain}, store=sys.argv[1], settings=load(le
 serve(app, port=int(sys.argv[2]), announce=lambda url: print(url, flush=True))
 """
 LOG = logging.getLogger(__name__)
-STREAMS, READERS, KILLS = 6, 3, 6
+STREAMS, READERS, KILLS = 6, 4, 6
 
 
 @contextmanager
@@ -95,6 +97,10 @@ async def follow(client, run, progress):
         return seen
 
 
+def over(proxy, transport):
+    return Client(proxy.url, pace=QUICK, transport=transport)
+
+
 @pytest.mark.timeout(120)
 async def test_servers_are_killed_at_random_and_every_reader_reads_every_event_once(tmp_path):
     dice, progress, tally, kills = random.Random(11), Progress(), Tally(), 0
@@ -107,11 +113,14 @@ async def test_servers_are_killed_at_random_and_every_reader_reads_every_event_o
 
     with ExitStack() as stack:
         server, url = stack.enter_context(process(store))
-        async with Proxy("127.0.0.1", port_of(url), mishap) as proxy, Client(proxy.url, pace=QUICK) as client:
+        proxy = Proxy("127.0.0.1", port_of(url), mishap)
+        async with proxy, over(proxy, "auto") as client, over(proxy, "websocket") as other:
             async with asyncio.timeout(90), asyncio.TaskGroup() as group:
                 runs = [(await client.start("chain", {})).id for _ in range(STREAMS)]
                 readers = [
-                    (run, group.create_task(follow(client, run, progress))) for run in runs for _ in range(READERS)
+                    (run, group.create_task(follow((client, other)[number % 2], run, progress)))
+                    for run in runs
+                    for number in range(READERS)
                 ]
                 for _ in range(KILLS):
                     await progress.reach(progress.events + dice.randrange(20, 500))
@@ -148,7 +157,8 @@ def memory_of(pid):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="allowed: memory is read from Linux's /proc")
 @pytest.mark.parametrize(("events", "size"), [(8_000, 1_000), (1_000, 10_000)])
-async def test_readers_that_stop_reading_cost_little_and_hold_nobody_up(tmp_path, events, size):
+@pytest.mark.parametrize("over", ["sse", "websocket"])
+async def test_readers_that_stop_reading_cost_little_and_hold_nobody_up(tmp_path, events, size, over):
     with process(f"sqlite:///{tmp_path / 'runs.db'}") as (server, url), ExitStack() as stack:
         body = {"graph": "words", "input": {"count": events, "text": "x" * size}}
         run = await started(url, body)
@@ -159,17 +169,20 @@ async def test_readers_that_stop_reading_cost_little_and_hold_nobody_up(tmp_path
             await asyncio.gather(*[read(url, run) for _ in range(3)])
         before = memory_of(server.pid)
         for _ in range(30):
+            if over == "websocket":
+                stack.enter_context(await asyncio.to_thread(opened, url, buffer_bytes=4096)).sendall(attach(run))
+                continue
             link = stack.enter_context(socket.socket())
             link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             link.connect(("127.0.0.1", port_of(url)))
             link.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         async with asyncio.timeout(30):
-            seen = [one for one, _ in await asyncio.gather(*[read(url, run) for _ in range(3)])]
+            seen = [one for one, _ in await asyncio.gather(*[read(url, run, transport=over) for _ in range(3)])]
         grown = memory_of(server.pid) - before
         tally = Tally()
         for one in seen:
             tally = tally.plus(log, one)
-    LOG.info("30 stopped readers: %s bytes more", grown)
+    LOG.info("30 stopped readers over %s: %s bytes more", over, grown)
     assert (3, 0) == (tally.readers, tally.wrong)
     # 30 readers that take nothing of 8 or 10 MB each: unbounded it would be 240 or 300 MB.
     assert grown < 60_000_000
@@ -211,66 +224,80 @@ source.onerror = () => {
     fetch("/result", {method: "POST", body: JSON.stringify({opens, seen})});
 };
 </script>"""
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-class Site:
-    """Another site: it serves one page, and takes what the page has to say."""
-
-    def __init__(self):
-        self.page = ""
-        self.result = asyncio.get_running_loop().create_future()
-
-    async def answer(self, reader, writer):
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            size = re.search(r"content-length: (\d+)", head.lower())
-            body = await reader.readexactly(int(size[1])) if size else b""
-            if head.startswith("POST /result ") and not self.result.done():
-                self.result.set_result(json.loads(body))
-            page = self.page.encode() if head.startswith("GET / ") else b""
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n" + page)
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # a browser opens connections that it does not use
-        finally:
-            writer.close()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="allowed: chromium is not installed")
 async def test_a_browsers_own_eventsource_resumes_by_itself(tmp_path):
-    site = Site()
-    listener = await asyncio.start_server(site.answer, "127.0.0.1", 0)
-    origin = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-    try:
-        with serving(allowed_origins=(origin,)) as served:
+    async with Site() as site:
+        with serving(allowed_origins=(site.origin,)) as served:
             run = served.start(count=200)
             async with network(served, first(Faults(after=5000), Faults(after=9000))) as proxy:
-                site.page = PAGE.replace("EVENTS", f"{proxy.url}/v1/runs/{run}/events")
-                browser = await asyncio.create_subprocess_exec(
-                    str(BROWSER),
-                    *FLAGS,
-                    f"--user-data-dir={tmp_path / 'profile'}",
-                    "--remote-debugging-port=0",
-                    f"{origin}/",
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-                try:
-                    result = await asyncio.wait_for(site.result, 45)
-                finally:
-                    browser.terminate()
-                    await browser.wait()
+                page = PAGE.replace("EVENTS", f"{proxy.url}/v1/runs/{run}/events")
+                result = await site.shown(page, tmp_path / "profile")
                 cuts = proxy.statistics()["broken"]
             log = log_of(served.url, run)
-    finally:
-        listener.close()
-        await listener.wait_closed()
     seen = [(int(place.rpartition(".")[2]), json.loads(data)) for place, data in result["seen"]]
     LOG.info("a browser: %s cuts, %s connections, %s events", cuts, result["opens"], len(seen))
     assert 0 == Tally().plus(log, seen).wrong
     assert cuts >= 1
     assert result["opens"] == cuts + 1
+
+
+SOCKET_PAGE = """<!doctype html><script>
+const seen = [];
+let opens = 0, log = "", place = 0;
+const open = () => {
+  const socket = new WebSocket("SOCKET");
+  const after = log ? `${log}.${place}` : "";
+  socket.onopen = () => { opens++; socket.send(JSON.stringify({type: "attach", id: "r", run: "RUN", after})); };
+  socket.onmessage = (message) => {
+    const frame = JSON.parse(message.data);
+    if (frame.type === "attached") log = frame.log;
+    for (const event of frame.events ?? []) {
+      seen.push(event);
+      place = event.seq;
+    }
+    if (frame.type === "ended") {
+      socket.onclose = null;
+      socket.close();
+      fetch("/result", {method: "POST", body: JSON.stringify({opens, seen})});
+    }
+  };
+  socket.onclose = () => setTimeout(open, 50);
+};
+open();
+</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="allowed: chromium is not installed")
+async def test_a_browsers_own_websocket_reads_a_run_and_comes_back_to_its_place(tmp_path):
+    async with Site() as site:
+        with serving(allowed_origins=(site.origin,)) as served:
+            run = served.start(count=200)
+            async with network(served, first(Faults(after=5000), Faults(after=9000))) as proxy:
+                page = SOCKET_PAGE.replace("SOCKET", f"{proxy.url.replace('http', 'ws')}/v1/ws").replace("RUN", run)
+                result = await site.shown(page, tmp_path / "profile")
+                cuts = proxy.statistics()["broken"]
+            log = log_of(served.url, run)
+    seen = [(event["seq"], event) for event in result["seen"]]
+    LOG.info("a browser: %s cuts, %s sockets, %s events", cuts, result["opens"], len(seen))
+    assert 0 == Tally().plus(log, seen).wrong
+    assert cuts >= 1
+    assert result["opens"] == cuts + 1
+
+
+@pytest.mark.skipif(BROWSER is None, reason="allowed: chromium is not installed")
+async def test_a_browser_opens_no_socket_for_a_page_of_another_site(tmp_path):
+    page = """<!doctype html><script>
+    const socket = new WebSocket("SOCKET");
+    let opened = false;
+    socket.onopen = () => (opened = true);
+    socket.onclose = (event) => fetch("/result", {method: "POST", body: JSON.stringify({opened, code: event.code})});
+    </script>"""
+    async with Site() as site:
+        with serving() as served:
+            found = await site.shown(
+                page.replace("SOCKET", f"{served.url.replace('http', 'ws')}/v1/ws"), tmp_path / "p"
+            )
+            assert 0 == served.app.state.riverrun.statistics()["readers_total"]
+    assert {"opened": False, "code": 1006} == found

@@ -31,6 +31,7 @@ SAMPLES: tuple[Event, ...] = (
         limit=50,
         timeout=12.5,
         thread="conversation-1",
+        grace=30.5,
         base=Base("018b2f5e3c7c" + "0123456789abcdef0123", 41),
         node="plan",
         goto=("write", Send("read", {"page": 3})),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.models.test import TestModel
 
+from riverrun.agents.adopt import adopt
 from riverrun.base.errors import GraphError
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.saver import InMemorySaver
@@ -112,3 +115,15 @@ def test_a_graph_that_cannot_run_does_not_compile_and_says_why(builder, code):
     with pytest.raises(GraphError) as caught:
         builder.compile()
     assert (code, True) == (caught.value.code, bool(caught.value.mend))
+
+
+async def test_an_agent_of_a_library_and_what_adopt_made_of_one_are_nodes_as_graphs_are():
+    builder = StateGraph(Told).add_node("first", Agent(TestModel(custom_output_text="one")))
+    builder.add_node("second", adopt(Agent(TestModel(custom_output_text="two")), takes="output", gives="input"))
+    graph = builder.add_edge(START, "first").add_edge("first", "second").compile()
+    assert {"input": "two", "output": "one"} == await graph.ainvoke({"input": "hello"})
+
+
+class Told(TypedDict, total=False):
+    input: str
+    output: str

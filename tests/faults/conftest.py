@@ -1,17 +1,10 @@
-"""What the tests of faults count, and one table of it at the end of a test run: nothing lost, repeated or reordered.
-
-The numbers travel with the report of a test, so they are summed whichever process ran it.
-"""
+"""What the tests of faults count: nothing may be lost, repeated or reordered. `tests/conftest.py` prints the sums."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import pytest
 
 from riverrun.testing.verdict import Tally
-
-COUNTED = "counted: "
 
 
 @pytest.fixture
@@ -28,18 +21,4 @@ def tally(request):
         "events repeated": counted.repeated,
         "events reordered": counted.reordered,
     }
-    request.node.user_properties.append((f"{COUNTED}faults", numbers))
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print what tests counted: the sum of all properties `counted: <title>`, a table for each title."""
-    sums: dict[str, Counter[str]] = {}
-    for report in (one for reports in terminalreporter.stats.values() for one in reports):
-        if getattr(report, "when", "") == "teardown":
-            for name, numbers in report.user_properties:
-                if name.startswith(COUNTED):
-                    sums.setdefault(name.removeprefix(COUNTED), Counter()).update(numbers)
-    for title, numbers in sums.items():
-        terminalreporter.section(title)
-        for name, number in numbers.items():
-            terminalreporter.write_line(f"{name:<20} {number:>12,}")
+    request.node.user_properties.append(("counted: faults", numbers))

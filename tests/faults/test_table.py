@@ -25,11 +25,14 @@ def test_counts_nothing(): ...
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_the_table_sums_what_was_counted(tmp_path, processes):
-    (tmp_path / "conftest.py").write_text(Path(__file__).with_name("conftest.py").read_text(encoding="utf-8"))
-    (tmp_path / "test_suite.py").write_text(SUITE)
+    here, faults = Path(__file__).parent, tmp_path / "tests" / "faults"
+    faults.mkdir(parents=True)
+    (faults / "conftest.py").write_text((here / "conftest.py").read_text(encoding="utf-8"))
+    (faults / "test_suite.py").write_text(SUITE)
+    (faults.parent / "conftest.py").write_text((here.parent / "conftest.py").read_text(encoding="utf-8"))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", processes, "test_suite.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", processes, "tests"],
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
@@ -37,9 +40,8 @@ def test_the_table_sums_what_was_counted(tmp_path, processes):
         timeout=120,
         check=False,
     )
-    rows = dict(
-        line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line[:5] in ("tests", "fault", "runs ", "event")
-    )
+    begins = ("tests ", "faults ", "runs ", "events ")
+    rows = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line.startswith(begins))
     assert {
         "tests": "10",
         "faults injected": "10,000",

@@ -157,3 +157,17 @@ def test_a_log_of_nothing_but_its_first_event_can_be_forked():
     plan = CHAIN.plan()
     again = go_on(CHAIN, plan, forked(plan, [run_started()])).to_the_end()
     assert isinstance(again.log[-1], RunCompleted)
+
+
+def test_answers_to_a_fork_are_counted_from_its_own_inbox():
+    sketch = Sketch((1,), ((-1, 0),), manners={0: Manner(asks=2)})
+    plan = sketch.plan()
+    game = play(sketch, plan, impatient=False)
+    while not game.open:
+        game.advance()
+    game.machine.resumed(dict.fromkeys(game.open, "ok1"), 3, control=7)
+    game.drain()
+    while not game.open:
+        game.advance()
+    assert 7 == game.machine.control
+    assert 0 == replay(plan, OTHER, forked(plan, game.log)).control

@@ -13,6 +13,7 @@ from riverrun.events.kinds import (
     NodeChunk,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunInterrupted,
     RunLost,
     RunResumed,
@@ -186,6 +187,18 @@ def test_the_last_event_says_what_a_new_run_is_unless_somebody_owns_it(last, fre
     started = RunStarted(seq=1, ts=1, run=RUN, graph="g", log="abcdabcd")
     prefix = [] if last is None else [last]
     assert [free, owned] == [status_at_birth(started, prefix, owned=one) for one in (False, True)]
+
+
+@pytest.mark.parametrize(
+    ("last", "free"),
+    [(RunInterrupted(seq=2, ts=1, run=RUN), "parked"), (chunk(2), "queued")],
+    ids=["parked", "went on"],
+)
+def test_a_fork_is_parked_if_what_it_is_a_copy_of_was(last, free):
+    started = RunStarted(seq=1, ts=1, run=RUN, graph="g", log="abcdabcd")
+    forks = [RunForked(seq=seq, ts=2, run=RUN, source="0", at=2) for seq in (3, 4)]
+    for prefix in ([last, forks[0]], [last, *forks]):
+        assert [free, "running"] == [status_at_birth(started, prefix, owned=one) for one in (False, True)]
 
 
 @pytest.mark.parametrize("events", [[chunk(3)], [chunk(2), chunk(4)], [chunk(1)], [done(2), chunk(3)]])

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from riverrun.log.store import AppendsAtOnce, LogStore
+from riverrun.log.store import AppendsAtOnce, KeepsCheckpoints, LogStore
 from riverrun.stores.memory import MemoryStore
 from riverrun.stores.sqlite import SqliteStore
 
@@ -30,6 +30,12 @@ def test_the_contract_is_ten_verbs_and_close():
 def test_a_store_has_the_verbs_as_the_contract_says(kind):
     for name, method in public(LogStore).items():
         assert form(method) == form(vars(kind)[name]), name
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SqliteStore])
+def test_both_stores_keep_checkpoints(kind):
+    for name, method in public(KeepsCheckpoints).items():
+        assert form(method) == form(getattr(kind, name)), name
 
 
 def test_the_memory_store_appends_at_once():

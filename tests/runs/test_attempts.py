@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun import StateGraph
-from riverrun.base.errors import NodeError
+from riverrun.base.errors import Busy, ConnectionFault, NodeError
 from riverrun.base.ids import jitter
 from riverrun.events.kinds import NodeFailed, NodeRetrying
 from riverrun.graph.node import START, Command, read_node
@@ -451,3 +451,11 @@ def test_a_policy_takes_no_error_of_ours_but_a_cut_off_unless_it_says_so():
     assert (None, 0.0) == tuple(next_delay(made, error, 1, spoke=False) for error in (wrong, late))
     chosen = single(plain.function, retry_policy=RetryPolicy(retry_on=NodeError, **AT_ONCE)).nodes["a"]
     assert (0.0, 0.0) == tuple(next_delay(chosen, error, 1, spoke=False) for error in (wrong, late))
+
+
+def test_what_our_own_errors_call_temporary_is_tried_again_and_not_before_the_time_that_it_names():
+    policy = RetryPolicy(initial_interval=0.5, max_interval=20.0, max_attempts=2, jitter=False)
+    made = single(len, retry_policy=policy).nodes["a"]
+    broke, busy, later = ConnectionFault("E3031", "broke"), Busy("E3032", "busy", retry_after=7.0), Busy("E3032", "b")
+    assert (0.5, 7.0, 1.0) == tuple(next_delay(made, error, 1, spoke=True) for error in (broke, busy, later))
+    assert next_delay(made, Busy("E3032", "tomorrow", retry_after=86_400.0), 1, spoke=True) is None

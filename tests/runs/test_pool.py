@@ -10,7 +10,9 @@ from functools import partial
 
 import pytest
 
+from riverrun.base.errors import Busy
 from riverrun.runs.pool import _HIGH, Aside, Pool, say_in_turn
+from riverrun.runs.settings import RunSettings
 from tests.runs.plans import until
 
 colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
@@ -108,6 +110,96 @@ async def test_a_call_that_was_cancelled_before_its_turn_never_runs():
     await pool.run(lambda: None)
     assert ([], 0) == (ran, pool.abandoned)
     pool.close()
+
+
+# --- full ---
+
+
+@pytest.fixture
+async def crowd():
+    """Makes a pool of one thread and one to spare, both at work, and with the one place to wait taken."""
+    gates, tasks, pools = [], [], []
+
+    async def make(full):
+        pool = Pool(1, 2, queue=1, full=full)
+        pools.append(pool)
+        for _ in range(3):
+            gates.append(Gate())
+            tasks.append(asyncio.create_task(pool.run(gates[-1])))
+            await asyncio.sleep(0)
+        await until(lambda: sum(gate.began.is_set() for gate in gates) == 2)
+        return pool
+
+    yield make, gates
+    for gate in gates:
+        gate.opened.set()
+    await asyncio.gather(*tasks)
+    for pool in pools:
+        pool.close()
+
+
+async def test_a_pool_that_is_full_refuses_with_a_code_and_the_time_to_come_back(crowd):
+    make, _ = crowd
+    pool = await make("refuse")
+    with pytest.raises(Busy, match="E3044") as caught:
+        await pool.run(len, "x")
+    assert caught.value.temporary
+    with pytest.raises(Busy, match="E3044"):
+        await anext(pool.pull(iter("x")))
+
+
+async def test_a_pool_that_is_full_lets_the_caller_run_it_with_variables_that_are_its_own(crowd):
+    make, _ = crowd
+    pool = await make("call")
+    colour.set("red")
+
+    def look():
+        seen = (colour.get(), threading.current_thread() is threading.main_thread())
+        colour.set("blue")
+        return seen
+
+    assert ("red", True) == await pool.run(look)
+    assert "red" == colour.get()
+    with pytest.raises(ValueError, match="invalid literal"):
+        await pool.run(int, "x")
+
+
+@pytest.mark.parametrize("full", ["wait", "call"])
+async def test_who_waits_for_a_full_pool_gets_its_turn(crowd, full):
+    make, gates = crowd
+    pool = await make(full)
+    values = pool.pull(iter("abc"))
+    reading = asyncio.ensure_future(anext(values))
+    waiting = asyncio.create_task(pool.run(len, "abc")) if full == "wait" else None
+    await asyncio.sleep(0)
+    assert not reading.done()
+    for gate in gates:
+        gate.opened.set()
+    assert "a" == await reading
+    assert ["b", "c"] == [value async for value in values]
+    if waiting is not None:
+        assert 3 == await waiting
+
+
+async def test_variables_that_a_call_sets_are_gone_with_it_in_the_same_thread():
+    pool = Pool(1)
+
+    def mark(value):
+        before, thread = colour.get(), threading.get_ident()
+        colour.set(value)
+        return before, thread
+
+    first = await pool.run(mark, "green")
+    second = await pool.run(mark, "yellow")
+    assert ("none", "none") == (first[0], second[0])
+    assert first[1] == second[1]
+    pool.close()
+
+
+def test_a_pool_is_made_as_the_settings_say():
+    pool = Pool.by(RunSettings(pool_size=3, pool_max=4, pool_queue=5, pool_full="refuse"))
+    desk = pool._threads._desk
+    assert (3, 4, 5, "refuse") == (desk._core, desk._most, desk._queue, pool._full)
 
 
 async def test_closing_twice_or_without_a_thread_is_harmless(pool):

@@ -161,6 +161,16 @@ def test_every_error_of_the_protocol_has_its_case():
         (409, "E2013"),
         (409, "E2015"),  # test_questions.py: needs a run that asks
         (409, "E2016"),
+        (400, "E2019"),  # test_sockets.py and tests/transports/test_websocket.py
+        (409, "E2020"),
+        (429, "E2021"),
+        (410, "E2025"),  # test_reading.py
+        (404, "E2026"),
+        (404, "E2031"),  # durable streams: test_streams.py and test_desk.py
+        (410, "E2032"),
+        *((409, code) for code in ("E2033", "E2034", "E2035", "E2037", "E2038")),
+        (403, "E2036"),
+        (400, "E2039"),
         (409, "E3018"),  # test_routes.py: needs a thread
         (409, "E3009"),  # needs a log of another version of the graph
         (409, "E3014"),

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic_ai import Agent
+from pydantic_ai.models.test import TestModel
 
 from riverrun.base.errors import LoadError
 from riverrun.graph.plan import Plan
@@ -70,7 +72,21 @@ def test_a_plan_and_a_compiled_graph_are_taken_and_nothing_else():
     app = create_app({"a": GRAPHS["words"], "b": GRAPHS["words"].plan}, store="memory:")
     assert all(isinstance(plan, Plan) for plan in app.state.riverrun.plans.values())
     with pytest.raises(LoadError, match="E6002"):
-        create_app({"c": object()}, store="memory:")  # type: ignore[dict-item]
+        create_app({"c": object()}, store="memory:")
+
+
+async def test_a_function_is_taken_as_it_is_and_an_agent_of_a_library_too():
+    async def plain(state):
+        yield f"hello {state['input']}"
+
+    async def run(http, graph):
+        answer = await http.post("/v1/runs", json={"graph": graph, "input": {"input": "Ada"}}, headers=STREAM)
+        return answer.text
+
+    app = create_app({"plain": plain, "tested": Agent(TestModel())}, store="memory:")
+    async with app.state.riverrun, client(app) as http:
+        assert "hello Ada" in await run(http, "plain")
+        assert "run.completed" in await run(http, "tested")
 
 
 def test_making_a_program_opens_nothing(tmp_path):

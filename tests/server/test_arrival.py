@@ -143,3 +143,47 @@ def test_a_request_that_is_refused_for_what_it_says_keeps_its_connection(served)
     answer = served.http.post("/v1/runs", json={"graph": "nothing", "input": {}})
     assert 404 == answer.status_code
     assert "connection" not in answer.headers
+
+
+def long_run(served):
+    """A run whose log no buffer of a socket holds."""
+    run = served.start(count=50, text="x" * 200_000)
+    served.whole(run)
+    return run
+
+
+def asking(served, run):
+    """Ask for the events of a run over a socket that takes little at once."""
+    url = httpx.URL(served.url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    connection.settimeout(5)
+    connection.connect((url.host, url.port))
+    connection.sendall(f"GET /v1/runs/{run}/events HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    return closing(connection)
+
+
+def test_a_reader_that_takes_nothing_is_cut_and_nothing_of_it_is_left():
+    with serving(stall_timeout=0.3) as served:
+        run = long_run(served)
+        with asking(served, run) as connection:
+            assert connection.recv(1)
+            give_up_at = time.monotonic() + 10
+            while served.app.state.riverrun.statistics()["readers"]:
+                assert time.monotonic() < give_up_at, "it is still waited for"
+            # What the kernel had taken still comes, but not the end of a body, which would be taken for success.
+            assert not rest(connection).endswith(b"\r\n0\r\n\r\n")
+        assert b'"run.completed"' in served.whole(run)
+
+
+def test_a_reader_that_takes_bytes_slowly_gets_all_of_them():
+    with serving(stall_timeout=0.5) as served:
+        run = long_run(served)
+        whole, seen, begun = len(served.whole(run)), bytearray(), time.monotonic()
+        with asking(served, run) as connection:
+            while b'"run.completed"' not in seen[-4096:]:
+                # So slowly that all of it takes longer than the time-out, but never without taking any for so long.
+                time.sleep(max(0.0, begun + 1.2 * len(seen) / whole - time.monotonic()))
+                seen += connection.recv(65536)
+        assert time.monotonic() - begun > 1
+        assert len(seen) > whole

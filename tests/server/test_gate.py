@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from riverrun.base.errors import InputError, StoreError
 from riverrun.server import Principal, create_app
-from riverrun.server.gate import SCOPES, Gate
+from riverrun.server.gate import ALL_SCOPES, Gate
 from riverrun.server.openapi import document
 from riverrun.server.settings import load
 from tests.server.served import GRAPHS, STREAM, UNKNOWN, quiet, reading, serving
@@ -25,11 +25,15 @@ ROUTES = {
     ("GET", "/v1/runs"): ("read", {}, 200),
     ("GET", "/v1/runs/{run}"): ("read", {}, 200),
     ("GET", "/v1/runs/{run}/events"): ("read", {"params": {"wait": 0}}, 200),
+    ("GET", "/v1/runs/{run}/text"): ("read", {"params": {"message": "m"}}, 404),
     ("GET", "/v1/runs/{run}/state"): ("read", {}, 200),
     ("POST", "/v1/runs/{run}/fork"): ("start", {}, 201),
     ("POST", "/v1/runs/{run}/resume"): ("resume", {"json": {"answer": "yes"}}, 202),
     ("POST", "/v1/runs/{run}/stop"): ("stop", {}, None),  # 202, or 200 where the answer before was quicker
+    ("POST", "/v1/runs/{run}/leave"): ("read", {}, 204),
     ("GET", "/v1/graphs"): ("read", {}, 200),
+    ("GET", "/v1/metrics"): ("metrics", {}, 200),
+    ("GET", "/metrics"): ("metrics", {}, 200),
     ("GET", "/healthz"): (None, {}, 200),
     ("GET", "/readyz"): (None, {}, 200),
     ("GET", "/openapi.json"): ("read", {}, 200),
@@ -46,8 +50,14 @@ MORE = [
     ("GET", "/healthz/../v1/runs", {}),
     ("GET", "/v1/runs/{run}/..%2f..%2f..%2fhealthz", {}),
     ("GET", "/v1/graphs?x=/healthz", {}),
+    ("PUT", "/v1/stream/a", {}),
+    ("POST", "/v1/stream/a", {}),
+    ("GET", "/v1/stream/a", {}),
+    ("DELETE", "/v1/stream/a", {}),
+    ("GET", "/v1/stream/runs/{run}", {}),
 ]
-KEYS = "owner-key:acme,foreign-key:other," + ",".join(f"{scope}-key:acme:{scope}" for scope in sorted(SCOPES))
+KEYS = f"owner-key:acme:{'+'.join(ALL_SCOPES)},plain-key:acme,foreign-key:other,"
+KEYS += ",".join(f"{scope}-key:acme:{scope}" for scope in sorted(ALL_SCOPES))
 
 
 def known(key):
@@ -158,7 +168,7 @@ def test_the_owner_may_do_everything(served, asking):
         assert answer.status_code in ({status} if status else {200, 202}), (method, path, answer.text)
 
 
-@pytest.mark.parametrize("has", sorted(SCOPES))
+@pytest.mark.parametrize("has", sorted(ALL_SCOPES))
 def test_each_scope_opens_its_own_doors_only(served, has):
     run = parked(served)
     for (method, path), (needed, request, status) in ROUTES.items():
@@ -168,6 +178,12 @@ def test_each_scope_opens_its_own_doors_only(served, has):
         else:
             assert (403, "E2018") == (answer.status_code, answer.json()["code"]), (method, path)
             assert needed in answer.json()["detail"]
+
+
+def test_what_is_told_of_all_tenants_is_only_for_whom_it_was_named(served):
+    for path in ("/v1/metrics", "/metrics"):
+        answer = served.http.get(path, headers=known("plain-key"))
+        assert (403, "E2018") == (answer.status_code, answer.json()["code"])
 
 
 def test_to_begin_and_attach_in_one_request_needs_both_scopes(served, asking):

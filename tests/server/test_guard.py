@@ -21,17 +21,21 @@ ROUTES = {
     ("GET", "/v1/runs"): {},
     ("GET", "/v1/runs/{run}"): {},
     ("GET", "/v1/runs/{run}/events"): {"headers": STREAM},
+    ("GET", "/v1/runs/{run}/text"): {"params": {"message": "node:1/text"}},
     ("GET", "/v1/runs/{run}/state"): {},
     ("POST", "/v1/runs/{run}/stop"): {"json": {}},
     ("POST", "/v1/runs/{run}/resume"): {"json": {"answer": 1}},
     ("POST", "/v1/runs/{run}/fork"): {"headers": STREAM},
+    ("POST", "/v1/runs/{run}/leave"): {"content": b"bye", "headers": {"content-type": "text/plain"}},
     ("GET", "/v1/graphs"): {},
+    ("GET", "/v1/metrics"): {},
+    ("GET", "/metrics"): {},
     ("GET", "/healthz"): {},
     ("GET", "/readyz"): {},
     ("GET", "/openapi.json"): {},
 }
 # 409: the run has ended, so there is nothing to resume; its route has looked.
-GRANTED = {200, 201, 409}
+GRANTED = {200, 201, 204, 409}
 # The same doors in other forms, and what is no door.
 MORE = [
     ("POST", "/v1/runs", {"json": {"graph": "words", "input": {}}, "headers": STREAM}),
@@ -185,9 +189,10 @@ async def test_a_listed_page_may_ask_whether_it_may_ask():
         asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
         answer = await http.options("/v1/runs", headers=asked)
         assert (204, b"") == (answer.status_code, answer.content)
-        assert {"GET", "POST"} == set(answer.headers["access-control-allow-methods"].split(", "))
+        methods = set(answer.headers["access-control-allow-methods"].split(", "))
+        assert {"GET", "HEAD", "POST", "PUT", "DELETE"} == methods
         named = set(answer.headers["access-control-allow-headers"].split(", "))
-        assert {"content-type", "idempotency-key", "last-event-id", "authorization"} <= named
+        assert {"content-type", "idempotency-key", "last-event-id", "authorization", "if-none-match"} <= named
         # An OPTIONS that asks for nothing is no question of a browser's.
         assert 405 == (await http.options("/v1/runs", headers={"origin": "https://app.example"})).status_code
 

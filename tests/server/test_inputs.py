@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
+import jsonschema_rs
 import msgspec
+import pydantic
 import pytest
 
 from riverrun.base.errors import InputError
@@ -46,6 +49,44 @@ class Strange:
 
 class WithStrange(TypedDict):
     strange: Strange
+    several: list[Strange]
+    thing: object
+
+
+class Place(pydantic.BaseModel):
+    town: str = pydantic.Field(min_length=1, description="Where it is.")
+
+
+class Journey(pydantic.BaseModel):
+    """A state that is a class of pydantic."""
+
+    places: list[Place] = []
+    how: Literal["foot", "train"] = "foot"
+
+
+class Detailed(TypedDict, total=False):
+    stars: Required[Annotated[int, msgspec.Meta(ge=1, le=5)]]
+    tags: NotRequired[dict[str, list[float]]]
+    place: Place
+    places: Annotated[list[Place], append]
+    how: Literal["foot", "train"]
+    when: dt.date
+    fields: Fields
+
+
+def _another_place():
+    class Place(pydantic.BaseModel):
+        number: int
+
+    return Place
+
+
+AnotherPlace: Any = _another_place()
+
+
+class Both(TypedDict):
+    one: list[Place]
+    other: list[AnotherPlace]
 
 
 def plan(*states, **more):
@@ -59,11 +100,11 @@ def test_keys_have_the_type_of_their_class():
     assert {
         "text": {"type": "string"},
         "count": {"type": "integer"},
-        "said": {"type": "array"},
+        "said": {"type": "array", "items": {"type": "string"}},
         "author": {"$ref": "#/$defs/Author"},
         "other": {"$ref": "#/$defs/Author"},
         "anything": {},
-        "maybe": {},
+        "maybe": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
     } == schema["properties"]
     assert {"name", "books"} == set(schema["$defs"]["Author"]["properties"])
 
@@ -93,4 +134,46 @@ def test_what_the_schema_admits_is_what_a_start_admits(made):
 
 
 def test_a_class_that_json_does_not_know_takes_anything():
-    assert {"strange": {}} == input_schema(plan(WithStrange))["properties"]
+    assert {"strange": {}, "several": {}, "thing": {}} == input_schema(plan(WithStrange))["properties"]
+
+
+def test_annotations_are_described_as_deep_as_they_go():
+    schema = input_schema(plan(Detailed))
+    told = schema["properties"]
+    assert {"type": "integer", "minimum": 1, "maximum": 5} == told["stars"]
+    assert {"type": "array", "items": {"type": "number"}} == told["tags"]["additionalProperties"]
+    assert {"$ref": "#/$defs/Place"} == told["places"]["items"]
+    assert schema["$defs"]["Place"] == told["place"]
+    assert "Where it is." == schema["$defs"]["Place"]["properties"]["town"]["description"]
+    assert ["foot", "train"] == told["how"]["enum"]
+    assert "date" == told["when"]["format"]
+    assert {"$ref": "#/$defs/Fields"} == told["fields"]
+    assert {"text"} == set(schema["$defs"]["Fields"]["required"])
+
+
+def test_a_state_of_pydantic_is_described_too():
+    schema = input_schema(plan(Journey))
+    assert {"$ref": "#/$defs/Place"} == schema["properties"]["places"]["items"]
+    assert ["foot", "train"] == schema["properties"]["how"]["enum"]
+
+
+def test_two_classes_of_one_name_are_not_taken_for_each_other():
+    schema = input_schema(plan(Both))
+    assert {"one": {"type": "array", "items": {"$ref": "#/$defs/Place"}}, "other": {}} == schema["properties"]
+    assert {"town"} == set(schema["$defs"]["Place"]["properties"])
+
+
+ADMITTED = [
+    ({"stars": 3, "place": {"town": "Ulm"}, "places": [{"town": "Bonn"}], "how": "foot"}, True),
+    ({"when": "2026-11-20", "tags": {"a": [1.5]}, "fields": {"text": "a"}}, True),
+    ({"stars": 6}, False),
+    ({"place": {"town": ""}}, False),
+    ({"places": [1]}, False),
+    ({"how": "plane"}, False),
+    ({"nothing": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("value", "good"), ADMITTED, ids=str)
+def test_a_foreign_validator_takes_what_fits_and_nothing_else(value, good):
+    assert good == jsonschema_rs.is_valid(input_schema(plan(Detailed)), value)

@@ -41,7 +41,7 @@ def test_the_document_has_the_routes_of_the_protocol_and_no_others(written):
     said = PROTOCOL.read_text(encoding="utf-8").partition("## 4.")[2].partition("## 5.")[0]
     stated = set(re.findall(r"^\| `([A-Z]+) (/\S*)` \|", said, re.MULTILINE))
     assert stated == set(operations(written))
-    assert len(stated) == 12
+    assert len(stated) > 12
 
 
 def test_everything_that_is_referred_to_is_there(written):
@@ -68,6 +68,10 @@ def test_what_comes_in_headers_is_documented(written):
         ("query", "after"),
         ("query", "wait"),
         ("query", "limit"),
+        ("query", "interval"),
+        ("query", "max_bytes"),
+        ("query", "adaptive"),
+        ("query", "reader"),
         ("header", "Last-Event-ID"),
     } == named(("GET", "/v1/runs/{run}/events"))
 
@@ -86,7 +90,8 @@ def test_each_operation_answers_as_it_is_documented(written):
                 answer = served.http.request(method, path.replace("{run}", name), json=body)
                 responses = operation["responses"]
                 stated = responses.get(str(answer.status_code), responses["default"])
-                assert answer.headers["content-type"].partition(";")[0] in stated["content"], (method, path)
+                kind = answer.headers.get("content-type", "").partition(";")[0]
+                assert kind in stated.get("content", ("",)), (method, path)
                 assert (answer.status_code >= 400) == (str(answer.status_code) not in responses)
         stream = served.http.get(f"/v1/runs/{run}/events", headers=STREAM)
         assert "text/event-stream" in stream.headers["content-type"]

@@ -141,6 +141,7 @@ def test_a_key_answers_once_while_the_run_has_not_taken_it_yet(served):
     ("graph", "body", "code"),
     [
         ("ask", {"answers": {"node:9?1": 1}}, "E2015"),
+        ("ask", {"answers": {"nobody?1": 1}}, "E2015"),
         ("ask", {"answers": {"node": 1}}, "E2015"),
         ("ask", {"answers": {"node:1?1": 1, "node:1?2": 1}}, "E2015"),
         ("both", {"answer": 1}, "E2015"),

@@ -269,9 +269,9 @@ def test_the_state_is_folded_from_the_log(served):
 def test_graphs_are_told_with_their_nodes_and_edges(served):
     told = {graph["name"]: graph for graph in served.http.get("/v1/graphs").json()["graphs"]}
     assert set(GRAPHS) == set(told)
-    assert {"count": {"type": "integer"}, "text": {"type": "string"}, "likes": {"type": "array"}} == told["words"][
-        "input"
-    ]["properties"]
+    likes = {"type": "array", "items": {"type": "string"}}
+    kinds = {"count": {"type": "integer"}, "text": {"type": "string"}, "likes": likes}
+    assert kinds == told["words"]["input"]["properties"]
     assert ["node"] == told["words"]["nodes"]
     assert {("node", False)} == {(edge["source"], edge["conditional"]) for edge in told["words"]["edges"]} - {
         ("__start__", False)

@@ -6,10 +6,14 @@ import asyncio
 
 import pytest
 
+from riverrun.base.clock import ManualClock
 from riverrun.base.errors import InputError, StoreError
+from riverrun.events.kinds import RunCompleted
+from riverrun.log.store import RunFilter
 from riverrun.server.runtime import Runtime
 from riverrun.server.settings import load
 from riverrun.stores.memory import MemoryStore
+from tests.stores.material import started
 
 
 class WatchedStore(MemoryStore):
@@ -96,3 +100,16 @@ async def test_statistics_are_those_of_readers_and_runs():
     assert {"readers": 0, "readers_total": 0} == runtime.statistics()
     async with runtime:
         assert {"readers", "running", "waiting"} <= runtime.statistics().keys()
+
+
+async def test_a_server_removes_what_ended_a_month_ago_and_nothing_that_has_not_ended():
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    done, open_ = [(await store.create("default", started(number), worker="w")).row.key for number in (1, 2)]
+    await store.append(done, 1, 1, [RunCompleted(seq=2, ts=1, run=done.run, steps=0)], 30)
+    clock.advance(31 * 86_400)
+    async with Runtime({}, store, load(), clock=clock):
+        while await store.list("default", RunFilter(run=done.run)):  # noqa: ASYNC110  # the test has a time-out
+            await asyncio.sleep(0)
+    assert [open_] == [row.key for row in await store.list("default", RunFilter())]
+    assert (30.0, 7.5) == (load().retention.keep_days, load(keep_days=7.5).retention.keep_days)

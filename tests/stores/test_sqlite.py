@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import apsw
@@ -239,6 +240,24 @@ async def test_damage_is_told_and_the_rest_can_be_read(store):
     with pytest.raises(StoreError, match="E4003"):
         await store.read(bad, 0, 10)
     assert 1 == len(await lines(store, good))
+
+
+@pytest.mark.parametrize("left", [0, 1, 4096, 20_000])
+async def test_a_file_that_is_cut_while_it_is_open_is_told_and_never_read_as_something_else(store, left):
+    keys = [await owned(store, number) for number in range(1, 6)]
+    for key in keys:
+        await chunks(store, key, 1, 300)
+    before = {key: await lines(store, key) for key in keys}
+    store._writer._db.pragma("wal_checkpoint", "TRUNCATE")
+    store._tails.release()
+    os.truncate(store.path, left)
+    told = 0
+    for key in keys:
+        try:
+            assert before[key] == await lines(store, key)
+        except RiverrunError as error:
+            told += error.code in ("E4002", "E4003")
+    assert told == len(keys)
 
 
 # --- names ---

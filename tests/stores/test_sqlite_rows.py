@@ -12,8 +12,8 @@ from riverrun.stores.batch import pack
 from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_append import Append, Appender
 from riverrun.stores.sqlite_file import open_file, place, rows
-from riverrun.stores.sqlite_rows import _PAGE, _STATES, list_rows, read_page, states
-from riverrun.stores.sqlite_verbs import Wanted, create
+from riverrun.stores.sqlite_rows import _PAGE, _STATES, is_whole, list_rows, read_page, states
+from riverrun.stores.sqlite_verbs import Wanted, claim, create
 from riverrun.testing.store_model import make_events
 from tests.stores.material import key_of, started
 
@@ -220,3 +220,38 @@ def test_numbers_beyond_all_bounds_are_only_large(db, number):
     assert large == (len(list_rows(db, "acme", RunFilter(limit=number))) == 1)
     with pytest.raises(CursorError):
         read_page(db, KEY, number, 10)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("UPDATE run SET head = 3 WHERE id = 1", "ends at 3, and there is event 4"),
+        ("UPDATE run SET head = 1 WHERE id = 1", "ends at 1, and there is event 4"),
+        ("UPDATE run SET head = 9 WHERE id = 1", "hole after 4"),
+        ("UPDATE run SET epoch = 0 WHERE id = 1", "epoch 0, and there are events of epoch 1"),
+        ("UPDATE run SET status = 'runninG' WHERE id = 1", "runninG"),
+    ],
+)
+def test_a_row_that_is_not_that_of_its_log_is_told_and_claimed_by_nobody(db, damage, named):
+    put(db, 2, 4)
+    rows(db, "UPDATE run SET status = 'queued'")
+    rows(db, damage)
+
+    def replay():
+        for after in range(5):
+            read_page(db, KEY, after, 10)
+
+    with pytest.raises(StoreError, match=f"E4003.*{KEY.run}.*{named}"):
+        replay()
+    claimed = claim("w-2", frozenset("g"), 9, 1000)(db, 9).answer
+    assert [key_of(2, "zoo")] == [row.key for row in claimed]
+    assert 1 == len(read_page(db, key_of(2, "zoo"), 0, 10).records)
+
+
+def test_a_row_and_its_log_that_agree_are_whole(db):
+    put(db, 2, 4)
+    assert is_whole(db, 1, 4, 1)
+    assert is_whole(db, 1, 4, 7), "who claimed it and wrote nothing has an epoch too"
+    assert not is_whole(db, 1, 4, 0)
+    assert not is_whole(db, 1, 3, 1)
+    assert not is_whole(db, 9, 1, 1)

@@ -28,9 +28,10 @@ def shape(db):
     """Give the tables with their columns, and the indexes, however they came about."""
     columns = {
         table: {column[1:] for column in rows(db, f"PRAGMA table_info({table})")}
-        for table in ("run", "batch", "control")
+        for table in ("run", "batch", "control", "checkpoint")
     }
-    return columns, set(rows(db, "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL"))
+    made = "SELECT name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql NOT NULL"
+    return columns, set(rows(db, made))
 
 
 @pytest.mark.parametrize("version", MIGRATIONS)
@@ -66,6 +67,32 @@ async def test_a_store_of_schema_1_goes_on(tmp_path):
     clock.advance(1)
     assert 0 == await store.sweep(clock.now_ms())  # the other one of the thread stands on it
     await store.close()
+
+
+async def test_a_store_of_schema_2_goes_on(tmp_path):
+    clock = ManualClock()
+    store = SqliteStore(old_file(tmp_path / "a.db", 2), clock)
+    there = await lines(store, key_of(1))
+    assert 15 == len(there)
+    assert there[11].endswith(b'"value":"w12 ","key":"k","start":32}')
+    taken = await store.claim("w", graphs=frozenset("g"), limit=9, lease_seconds=9)
+    assert [key_of(2), key_of(3, "zoo")] == [row.key for row in taken]
+    running = key_of(4)
+    assert None is await store.kept(running)
+    assert await store.keep(running, 1, 6, b"where it stands")
+    assert (6, "00000004", b"where it stands") == await store.kept(running)
+    await store.close()
+
+
+def test_an_older_process_that_ends_or_removes_a_run_drops_its_checkpoint(tmp_path):
+    older = apsw.Connection(str(old_file(tmp_path / "a.db", 2)))
+    db = open_file(str(tmp_path / "a.db"))
+    for run in (2, 3):
+        db.execute("INSERT INTO checkpoint VALUES (?, 1, x'00', 1)", (run,))
+    older.execute("UPDATE run SET status = 'ended' WHERE id = 2; DELETE FROM run WHERE id = 3")
+    assert [] == rows(db, "SELECT run FROM checkpoint")
+    older.close()
+    db.close()
 
 
 def test_a_process_of_the_older_version_can_go_on_writing(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-from riverrun.log.store import Held, LogStore, RunFilter, RunKey
+from riverrun.log.store import Held, KeepsCheckpoints, LogStore, RunFilter, RunKey
 from riverrun.stores.memory import MemoryStore
 from riverrun.testing.layer import VERBS, Call, StoreLayer
 from riverrun.testing.store_model import make_events
@@ -45,6 +45,8 @@ def test_every_verb_passes_through_one_place():
         await store.control(KEY, "stop", {})
         await store.list("t", RunFilter())
         await store.claim("w", graphs=frozenset(), limit=1, lease_seconds=9)
+        await store.keep(KEY, 1, 1, b"bytes")
+        await store.kept(KEY)
         await store.sweep(0)
         if hasattr(store.inner, "compact"):
             await store.compact(0)
@@ -56,7 +58,8 @@ def test_every_verb_passes_through_one_place():
 
 
 def test_the_verbs_are_those_of_the_seam_and_no_more():
-    public = {name for name, one in vars(LogStore).items() if inspect.isfunction(one) and not name.startswith("_")}
+    seams = {**vars(LogStore), **vars(KeepsCheckpoints)}
+    public = {name for name, one in seams.items() if inspect.isfunction(one) and not name.startswith("_")}
     assert public == {*VERBS, "close"}
     assert all(callable(getattr(StoreLayer, verb)) for verb in VERBS)
     assert not hasattr(StoreLayer(MemoryStore()), "append_now")

@@ -37,6 +37,15 @@ def test_seeds_differ_and_each_comes_to_a_good_end():
     assert len({ending for outcome in outcomes for ending in outcome.endings}) > 1
 
 
+def test_worlds_ask_fork_and_begin_with_checkpoints():
+    outcomes = [simulate(seed) for seed in range(40)]
+    lines = [bytes(line) for outcome in outcomes for entry in outcome.history for line in entry.lines]
+    assert any(b'"type":"run.resumed"' in line for line in lines)
+    assert any(b'"type":"run.forked"' in line for line in lines)
+    assert any(b'"ns":["n' in line for line in lines), "graphs in graphs"
+    assert sum(outcome.checkpoints for outcome in outcomes) > 3
+
+
 def test_calls_fail_in_every_way_until_it_ceases():
     async def body():
         chaos = Chaos(Random(1), asyncio.get_running_loop(), 0.5)

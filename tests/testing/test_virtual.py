@@ -167,7 +167,7 @@ def test_tasks_belong_to_the_process_that_started_them():
         await child()
         return names, process.tasks
 
-    assert (["p", None, None], set()) == run_virtually(body())
+    assert (["p", None, None], {}) == run_virtually(body())
 
 
 def test_a_killed_process_is_cancelled_even_while_it_stands_still():

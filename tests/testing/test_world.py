@@ -158,7 +158,7 @@ def test_nobody_is_left_when_a_world_ends():
         await asyncio.sleep(0)
         return [worker.process.tasks | worker.lease_process.tasks for worker in world.workers], world.broken
 
-    assert ([set(), set()], []) == run_virtually(body())
+    assert ([{}, {}], []) == run_virtually(body())
 
 
 def test_tasks_that_do_not_end_are_told_of():

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from riverrun.events.ending import Close
 from riverrun.events.record import Record
-from riverrun.transports.serve import Readers, portions
-from tests.transports.exchange import Exchange
+from riverrun.log.store import RunKey
+from riverrun.transports.serve import Reader, Readers, portions
+from tests.transports.exchange import KEY, Exchange
 
 FOREVER = 60.0
 
@@ -112,3 +113,85 @@ def test_portions_are_all_records_in_order_and_within_the_limit(sizes, limit):
     assert records == [record for portion in cut for record in portion]
     assert all(len(portion) == 1 or sum(len(each.data) for each in portion) <= limit for portion in cut)
     assert not records or all(cut)
+
+
+# --- readers with names ---
+
+TAB = Reader(KEY, "tab")
+
+
+async def stay(readers, reader, opened):
+    async with readers.connection(Exchange().receive, reader) as connection:
+        opened.set()
+        await asyncio.sleep(FOREVER)
+    return connection.close
+
+
+async def open_(readers, reader):
+    opened = asyncio.Event()
+    task = asyncio.create_task(stay(readers, reader, opened))
+    await opened.wait()
+    return task
+
+
+async def test_a_reader_that_comes_again_supersedes_its_older_connection_and_no_other():
+    readers = Readers()
+    async with asyncio.timeout(5):
+        nameless = [await open_(readers, Reader(KEY)) for _ in range(2)]
+        other = await open_(readers, Reader(KEY, "other"))
+        older = await open_(readers, TAB)
+        newer = await open_(readers, TAB)
+        assert Close.SUPERSEDED is await older
+        assert 4 == readers.statistics()["readers"]
+        readers.dismiss(TAB)
+        assert Close.SUPERSEDED is await newer
+        readers.dismiss(TAB)  # it has gone
+        readers.leave()
+        assert [Close.ROTATED] * 3 == await asyncio.gather(*nameless, other)
+    assert 0 == readers.statistics()["readers"]
+
+
+class Attends:
+    """Takes down what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def came(self, reader):
+        self.told.append(("came", reader))
+
+    def left(self, reader, close):
+        self.told.append(("left", reader, close))
+
+    def polled(self, reader):
+        self.told.append(("polled", reader))
+
+
+async def test_who_wants_to_know_hears_of_every_reader_how_it_went():
+    attends = Attends()
+    readers = Readers(attends)
+    async with readers.connection(Exchange().receive):
+        pass  # nobody's reader: a socket
+    async with readers.connection(Exchange().receive, TAB) as connection:
+        connection.cut(Close.DETACHED)
+        await asyncio.sleep(FOREVER)
+    with pytest.raises(ValueError, match="broke"):
+        async with readers.connection(Exchange().receive, TAB):
+            raise ValueError("it broke")
+    assert [("came", TAB), ("left", TAB, Close.DETACHED), ("came", TAB), ("left", TAB, None)] == attends.told
+
+
+async def test_the_lag_is_that_of_the_reader_furthest_behind_in_its_own_run():
+    readers, elsewhere = Readers(), Reader(RunKey("t", "1" * 32))
+    receive = Exchange().receive
+    assert (0, 0.0) == (readers.lag(), readers.stalled_seconds())
+    async with readers.connection(receive, TAB) as one, readers.connection(receive, Reader(KEY)) as other:
+        one.place, one.head = 5, 7
+        other.place, other.head = 90, 100
+        async with readers.connection(receive, elsewhere) as far, readers.connection(receive):
+            far.place = far.head = 1000
+            assert 95 == readers.lag()
+            far.writing, far.since = True, asyncio.get_running_loop().time() - 3
+            assert 3 <= readers.stalled_seconds() < 10
+        assert 95 == readers.lag()
+        assert 0.0 == readers.stalled_seconds()

@@ -230,16 +230,24 @@ def test_both_sessions_go_the_same_way_whatever_happens(node, tmp_path):
 
 
 def test_a_program_starts_attaches_detaches_stops_answers_and_forks(node, server):
-    graphs, words, left, stopped, listed, asked, answered, forked = said(node, "verbs", server)
+    graphs, words, texts, left, stopped, listed, asked, answered, forked = said(node, "verbs", server)
     assert {"graphs": ["words", "wait", "ask"]} == graphs
     assert words["same"]
     assert 5 == words["result"]["text"].count("世界")
+    assert texts["read"] == texts["text"] == words["result"]["text"]
+    assert "completed" == texts["ending"]
     assert {"first": "run.started", "close": "detached", "status": "running"} == left
     assert {"last": "run.stopped", "ending": "stopped", "duty": "never"} == stopped
     assert {"ended": [[True, "stopped"]], "none": "E2005"} == listed
     assert {"value": {"shall": "it"}, "status": "parked", "same": True} == asked
     assert {"result": {"text": "it shall"}, "open": 0, "wrong": "E2015"} == answered
     assert {"other": True, "result": {"text": "it shall not"}} == forked
+
+
+def typed(node, name):
+    """Say what type a global of Node has."""
+    command = [node.node, "--eval", f"process.stdout.write(typeof {name})"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
 
 
 async def started(url, count):
@@ -249,9 +257,9 @@ async def started(url, count):
         return run.id, result["text"]
 
 
-async def read_from(node, url, run, times):
+async def read_from(node, url, run, times, transport):
     process = await asyncio.create_subprocess_exec(
-        *node.script("real", "read", url, run, str(times)),
+        *node.script("real", "read", url, run, str(times), transport),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -272,21 +280,26 @@ def cut_at_random(roll, size):
     return faults
 
 
-async def test_what_is_applied_through_a_network_that_cuts_at_random_bytes_is_the_log(node, server):
+@pytest.mark.parametrize("transport", ["auto", "websocket", "poll"])
+async def test_what_is_applied_through_a_network_that_cuts_at_random_bytes_is_the_log(node, server, transport):
+    if transport == "websocket" and "undefined" == typed(node, "WebSocket"):
+        pytest.skip("allowed: this Node is older than 22 and has no WebSocket")
+    count = READERS if transport == "auto" else READERS // 4
     run, text = await started(server, 120)
     log = await asyncio.to_thread(log_of, server, run)
     size = sum(len(json.dumps(event, ensure_ascii=False).encode()) + 30 for event in log.values())
     async with Proxy("127.0.0.1", port_of(server), cut_at_random(random.Random(3), size)) as proxy:
-        readers = await read_from(node, proxy.url, run, READERS)
+        readers = await read_from(node, proxy.url, run, count, transport)
         broken = proxy.statistics()["broken"]
-    assert READERS == len(readers)
+    assert count == len(readers)
     for reader in readers:
         assert [*log.values()] == reader["events"]
         assert ("ended", "completed", text, len(log)) == tuple(
             reader[name] for name in ("close", "ending", "text", "place")
         )
-    assert broken >= READERS
-    assert sum(reader["reconnects"] for reader in readers) >= READERS // 2
+    # One answer to a poll may hold the whole log.
+    assert broken >= (count // 4 if transport == "poll" else count)
+    assert transport == "poll" or sum(reader["reconnects"] for reader in readers) >= count // 2
 
 
 # --- the package ---

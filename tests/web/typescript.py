@@ -29,7 +29,7 @@ HEAD = """// {why}
 
 """
 PARTS = (kinds.ErrorInfo, kinds.Question, kinds.Send, kinds.Base)
-BODIES = (pages.RunInfo, pages.AskingRun, pages.GraphEdge, pages.GraphInfo, problem.Problem)
+BODIES = (pages.RunInfo, pages.AskingRun, pages.GraphEdge, pages.GraphInfo, pages.TextPart, problem.Problem)
 # What the client says by itself, not the server.
 SAID_HERE = ["E2001", "E2005", "E2007", "E2008", "E3010", "E3011", "E3012"]
 SAID_HERE += ["E5001", "E5002", "E5003", "E5004", "E5005", "E6006"]

@@ -7,16 +7,8 @@ A code is never given a second meaning and never removed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Code(NamedTuple):
-    """One entry of the catalogue."""
-
-    title: str
-    why: str
-    mend: str
-
+from riverrun.base.code import Code
+from riverrun.base.codes_runs import RUNS
 
 CODES: dict[str, Code] = {
     # E1: a graph that cannot be compiled
@@ -79,6 +71,46 @@ CODES: dict[str, Code] = {
         "policy cannot be used",
         "A retry policy, a time-out, a join or another setting of a node is not what it should be.",
         "See the node and the value named.",
+    ),
+    "E1013": Code(
+        "extra is not installed",
+        "The part of Riverrun that was asked for needs a package that comes with an extra.",
+        "Install the extra that the message names.",
+    ),
+    "E1014": Code(
+        "not a tool",
+        "A tool is a typed function: its name, its docstring and its annotations tell the model how to call it.",
+        "Annotate every parameter, give it a docstring, and take no *args or **kwargs.",
+    ),
+    "E1015": Code(
+        "two tools of one name",
+        "A model calls a tool by its name, so two of one name could not be told apart.",
+        "Give one of them another name: tool(function, name=…).",
+    ),
+    "E1016": Code(
+        "not a model",
+        "A model has a name and a method stream(messages, tools, **options) that gives typed pieces.",
+        "Pass one of riverrun.models, or an object with both.",
+    ),
+    "E1017": Code(
+        "object cannot be adopted",
+        "What should run as an agent is nothing that Riverrun knows how to run.",
+        "Give a compiled graph, an agent or a workflow of a library named, or a function.",
+    ),
+    "E1018": Code(
+        "library of an agent is missing or too old",
+        "The agent needs a library that is not installed, or that lacks what Riverrun uses of it.",
+        "Install it by the line named.",
+    ),
+    "E1019": Code(
+        "agent is not ready",
+        "What should run as an agent is a class, or a graph that was not compiled.",
+        "Give the instance, or what compile() gave back.",
+    ),
+    "E1020": Code(
+        "agent and state share no key",
+        "The agent becomes a sub graph, and no key that it takes or gives is a key of the state around it.",
+        "Name the keys: adopt(agent, takes='question', gives='answer').",
     ),
     # E2: input and requests
     "E2001": Code(
@@ -171,117 +203,82 @@ CODES: dict[str, Code] = {
         "The principal is known, but its scopes do not have what this route needs.",
         "Use a key that has the scope, or give it to this one.",
     ),
-    # E3: runs and nodes
-    "E3001": Code(
-        "node failed",
-        "The function of a node raised an exception.",
-        "See the place named; the run's other work is in the log.",
+    "E2019": Code(
+        "malformed frame",
+        "What was sent over a WebSocket is not one JSON object with a type and an id that the server knows.",
+        "See section 12 of PROTOCOL.md for the frames and their fields.",
     ),
-    "E3002": Code(
-        "node gave back a wrong type",
-        "A node gives back a mapping, None, or a stream under a key.",
-        "Return {'key': value} with keys of the state.",
+    "E2020": Code(
+        "id in use",
+        "An attachment on this socket has that id; what follows could not be told apart.",
+        "Give each attach an id of its own, or detach the other one first.",
     ),
-    "E3003": Code(
-        "unknown key",
-        "A node wrote a key that the state does not have.",
-        "Add the key to the state schema, or correct its name.",
+    "E2021": Code(
+        "too many attachments",
+        "One socket may be attached to so many runs at once and no more.",
+        "Detach from a run that is no longer shown, or open another socket.",
     ),
-    "E3004": Code(
-        "concurrent writes to one key",
-        "Branches that do not know of each other wrote one key that has no reducer.",
-        "Give the key a reducer: Annotated[type, function], or let only one branch write it.",
+    "E2025": Code(
+        "offset beyond the text",
+        "The message has less text than the offset says: it was taken back, or the offset never was right.",
+        "Ask from offset 0, and hand back `attempt` from now on.",
     ),
-    "E3005": Code(
-        "budget of steps exceeded",
-        "The run executed as many nodes as recursion_limit allows.",
-        "Raise recursion_limit, or look for a loop that never ends.",
+    "E2026": Code(
+        "no such message",
+        "The log of the run has no chunk of a message of that id, or not yet.",
+        "Use `message` as it stands in the chunks, and wait= for one that is still to come.",
     ),
-    "E3006": Code(
-        "router gave back an unknown target",
-        "A conditional edge or a Command named a node that the graph does not have.",
-        "Return the name of a node, a list of names, END, or a key of the path map.",
+    "E2027": Code(
+        "reader has a newer connection",
+        "A reader with the same name attached to the same run, and the older connection had to go.",
+        "Give each reader a name of its own, or read on where the newer connection is.",
     ),
-    "E3007": Code(
-        "reducer failed",
-        "The reducer of a key raised an exception.",
-        "See the key and the values named.",
+    "E2031": Code(
+        "no such durable stream",
+        "Nothing is at this path: it was never created, was deleted, or its time to live is over.",
+        "Create it with PUT.",
     ),
-    "E3008": Code(
-        "value cannot be stored",
-        "A value that a node wrote or streamed is not JSON and cannot go into a durable log.",
-        "Write plain data: text, numbers, lists, mappings, dataclasses, msgspec Structs.",
+    "E2032": Code(
+        "durable stream was deleted",
+        "The stream was deleted, but forks still stand on it: its path is not free yet.",
+        "Read the forks, or take another path.",
     ),
-    "E3009": Code(
-        "the log does not fit the graph",
-        "The log was written by another version of the graph: replaying it gives other events.",
-        "Let runs end before a graph is changed, or start the run anew.",
+    "E2033": Code(
+        "durable stream is closed",
+        "Its writer said that nothing will follow.",
+        "Read it to its end, or fork it to go on.",
     ),
-    "E3010": Code(
-        "too many runs",
-        "The limit of running and waiting runs is reached.",
-        "Try again after the time named, or raise max_running or max_waiting.",
+    "E2034": Code(
+        "another content type",
+        "What should be appended is of another type than the stream.",
+        "Send the content type that HEAD of the stream says.",
     ),
-    "E3011": Code(
-        "run ended without a result",
-        "The run that was waited for failed, was stopped or timed out.",
-        "Its last event says how and why.",
+    "E2035": Code(
+        "writers are out of order",
+        "The order of writers is kept byte by byte: each Stream-Seq must be larger than the one before.",
+        "Send digits of equal length; or read the stream again, because another writer was faster.",
     ),
-    "E3012": Code(
-        "illegal move",
-        "A machine was given a signal that its state does not allow.",
-        "This is a defect of the caller: see the state and the signal named.",
+    "E2036": Code(
+        "producer's epoch is over",
+        "A newer incarnation of this producer has written already.",
+        "Stop this one, or begin anew with a higher Producer-Epoch and Producer-Seq 0.",
     ),
-    "E3013": Code(
-        "key with a reducer was given no starting value",
-        "The reducer needs an old value and the key has none.",
-        "Give the key in the input.",
+    "E2037": Code(
+        "producer left something out",
+        "The producer's number is not the next one: an append before it did not arrive.",
+        "Send what is missing first, from the number that Producer-Expected-Seq says.",
     ),
-    "E3014": Code(
-        "graph is gone",
-        "A run was found whose graph this worker does not serve.",
-        "Serve a graph of that name, or stop the run.",
+    "E2038": Code(
+        "path holds another stream",
+        "A stream is there with another type, life, origin or state, or what it should be forked from was deleted.",
+        "Take another path, or ask for the stream as it is.",
     ),
-    "E3015": Code(
-        "buffer is full",
-        "A producer on the event loop's own thread put in more than the buffer between it and the run holds.",
-        "Raise the limit, push from another thread (which then waits), or give a stream that can wait.",
+    "E2039": Code(
+        "malformed request to a durable stream",
+        "A header, the path or the body is not what the protocol allows.",
+        "See PROTOCOL.md, section 16, and the header named.",
     ),
-    "E3016": Code(
-        "node timed out",
-        "An attempt of a node took longer than its time-out allows.",
-        "Raise the time-out named, give the node a retry policy, or see what it waits for.",
-    ),
-    "E3017": Code(
-        "too few branches arrived",
-        "A node with a join needs more branches that end well than there were.",
-        "See the failures named, or lower the number that is needed.",
-    ),
-    "E3018": Code(
-        "thread is busy",
-        "The thread has a run that has not ended; two at once would lose what one of them writes.",
-        "Wait for it, stop it, or answer its questions; or let runs of a thread queue up (when_busy).",
-    ),
-    "E3019": Code(
-        "no graph around this one",
-        "A node of the outermost graph returned a Command for the graph around it.",
-        "Leave out graph=Command.PARENT, or run this graph as a node of another.",
-    ),
-    "E3020": Code(
-        "used outside a node",
-        "interrupt, get_stream_writer and get_config only mean something while a node runs.",
-        "Call it in a node, or in what a node calls; take ctx as a parameter where threads of your own are used.",
-    ),
-    "E3021": Code(
-        "node did not end when it was told to",
-        "A node went on after it was cancelled, longer than stop_grace allows; its output is refused from then on.",
-        "Let CancelledError pass: a handler that catches it must raise it again.",
-    ),
-    "E3022": Code(
-        "run waits for answers",
-        "The run is parked until its questions are answered, and nobody here could be asked.",
-        "Answer it with `riverrun runs resume RUN --answer …`.",
-    ),
+    **RUNS,
     # E4: stores
     "E4001": Code(
         "store cannot be opened",
@@ -322,6 +319,11 @@ CODES: dict[str, Code] = {
         "run cannot be taken in",
         "What should be the exported log of a run is no log, not whole, of a newer version, or of an unfinished run.",
         "Export the run again, and give the file as it was written.",
+    ),
+    "E4009": Code(
+        "checkpoint of no use",
+        "A stored checkpoint is damaged, or of another graph or version than the one that would begin with it.",
+        "Nothing: the run is recovered from its log instead, which takes longer.",
     ),
     # E5: connections
     "E5001": Code(
@@ -384,5 +386,10 @@ CODES: dict[str, Code] = {
         "internal defect",
         "Riverrun itself went wrong; the log says more.",
         "Please report it with the code and the server's log.",
+    ),
+    "E6008": Code(
+        "console was not built",
+        "The page of the console is not part of this installation.",
+        "In a checkout run `make console`; otherwise install the wheel of a release.",
     ),
 }

@@ -27,6 +27,7 @@ from riverrun.cli.faults import pace_for
 from riverrun.cli.figures import Outcome
 from riverrun.cli.material import Documents, documents, review_target
 from riverrun.cli.performance import Performance
+from riverrun.cli.provider import provider_of
 from riverrun.cli.screen import Screen
 from riverrun.cli.stage import Stage
 from riverrun.observe.audit import Audit
@@ -40,12 +41,17 @@ def demo(
     ] = None,
     pace: Annotated[float | None, typer.Option("--pace", min=0.0, max=1.0, help="Seconds between two words.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Where the report is written.")] = Path("out/report.md"),
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no provider, even where OPENAI_API_KEY or OPENAI_BASE_URL is set.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Only the table, as one JSON object.")] = False,
     capture: Annotated[Path | None, typer.Option("--capture", hidden=True, help="Pictures for a README.")] = None,
 ) -> None:
     """Review documents live, cut the connection and kill the server on the way, and count what was lost.
 
-    Takes 10 to 20 seconds; the exit status is 0 only if nothing was lost, repeated or reordered.
+    Takes 10 to 20 seconds; the exit status is 0 only if nothing was lost, repeated or reordered. Where OPENAI_API_KEY
+    or OPENAI_BASE_URL is set, the model OPENAI_MODEL of that provider writes the summary and is sent an excerpt of the
+    documents.
     """
     read = documents(files or ())
     _writable(out)
@@ -53,7 +59,11 @@ def demo(
     if not as_json:
         noun = "document" if len(read.paths) == 1 else "documents"
         output.say(f"reviewing {len(read.paths)} {noun}, {read.size_bytes:,} bytes, {speed * 1000:g} ms per word")
-    audit, outcome = asyncio.run(_perform(read, speed, out, as_json=as_json, capture=capture))
+    provider = None if offline else provider_of(os.environ)
+    if provider is not None and not as_json:
+        output.say(provider.told)
+    model = provider.model if provider is not None and provider.usable else None
+    audit, outcome = asyncio.run(_perform(read, speed, out, as_json=as_json, capture=capture, model=model))
     wrong = figures.complaints(audit, outcome)
     _put(audit, outcome, wrong, as_json=as_json)
     if capture is not None:
@@ -63,7 +73,7 @@ def demo(
 
 
 async def _perform(
-    read: Documents, pace: float, out: Path, *, as_json: bool, capture: Path | None
+    read: Documents, pace: float, out: Path, *, as_json: bool, capture: Path | None, model: str | None
 ) -> tuple[Audit, Outcome]:
     """Do it, on the screen that there is."""
     task = asyncio.current_task()
@@ -85,7 +95,7 @@ async def _perform(
     screen: AbstractAsyncContextManager[object] = Screen(output.console(), stage.drawn) if people else nullcontext()
     try:
         with tempfile.TemporaryDirectory(prefix="riverrun-demo-") as folder:
-            performance = Performance(review_target(), read, pace, Path(folder), stage)
+            performance = Performance(review_target(), read, pace, Path(folder), stage, model)
             if capture is not None:
                 performance.watch = Capture(capture).frame
             async with screen:

@@ -45,16 +45,20 @@ class Performance:
         pace: Seconds between two words.
         folder: For the store and the server's log; removed by its owner.
         stage: Shows what happens.
+        model: Writes the summary, at the provider of the environment; None: no provider is asked.
 
     Attributes:
         watch: Called with the stage after each event, for whoever wants pictures.
     """
 
-    def __init__(self, target: str, documents: Documents, pace: float, folder: Path, stage: Stage) -> None:
+    def __init__(
+        self, target: str, documents: Documents, pace: float, folder: Path, stage: Stage, model: str | None = None
+    ) -> None:
         self.watch: Callable[[Stage], None] | None = None
         self._target = target
         self._documents = documents
         self._pace = pace
+        self._model = model
         self._store = f"sqlite:///{folder / 'demo.db'}"
         self._said = folder / "server.log"
         self._stage = stage
@@ -113,7 +117,8 @@ class Performance:
         async with Relay(address.hostname, address.port) as relay, Client(relay.url) as client:
             graph = next(each for each in await client.graphs() if each.name == GRAPH)
             self._began = monotonic()
-            run = await client.start(GRAPH, {"paths": self._documents.paths, "pace": self._pace})
+            asked = {"paths": self._documents.paths, "pace": self._pace}
+            run = await client.start(GRAPH, asked if self._model is None else {**asked, "model": self._model})
             self._stage.open(run.id, graph.nodes, graph.edges)
             try:
                 async with asyncio.TaskGroup() as crew:

@@ -1,5 +1,7 @@
 """From what a user names to compiled graphs: `module:graph`, `path/file.py:graph`, or either without a name.
 
+What is named may also be an agent of another library or a function (`riverrun.agents.adopt`).
+
 The module is imported as it would be by Python itself, with the directory that its imports start from on the path.
 Whatever goes wrong there is an error that names the line; its stack is not shown.
 """
@@ -7,14 +9,16 @@ Whatever goes wrong there is an error that names the line; its stack is not show
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import traceback
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 
 import riverrun
-from riverrun.base.errors import InputError, LoadError, RiverrunError
+from riverrun.agents.adopt import adopt, library_of
+from riverrun.base.errors import GraphError, InputError, LoadError, RiverrunError
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.state_graph import StateGraph
 
@@ -34,7 +38,7 @@ def load(target: str) -> dict[str, CompiledGraph]:
     Raises:
         LoadError: E6001, the module does not import; E6002, there is no graph of that name, or none at all.
         InputError: E6004, the file is not there.
-        RiverrunError: E1…, the module compiles a graph that cannot be compiled.
+        RiverrunError: E1…, the module compiles a graph that cannot be compiled, or the agent cannot be adopted.
     """
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     if not place:
@@ -42,8 +46,9 @@ def load(target: str) -> dict[str, CompiledGraph]:
     module = _imported(place)
     found = {key: value for key, value in vars(module).items() if isinstance(value, CompiledGraph)}
     if name:
-        return {_served(name, _named(module, name, found)): found[name]}
-    graphs = _all(found)
+        graph = _named(module, name, found)
+        return {_served(name, graph): graph}
+    graphs = _all(found) or _all(_agents(module))
     if not graphs:
         raise LoadError("E6002", f"{place} has no compiled graph", where=place, mend=_hint(module, found))
     return graphs
@@ -79,10 +84,28 @@ def _named(module: ModuleType, name: str, found: dict[str, CompiledGraph]) -> Co
     where = module.__name__
     if isinstance(there, StateGraph):
         raise LoadError("E6002", f"{name!r} is not compiled yet", where=where, mend=f"Name what {name}.compile() gave.")
-    if there is not None:
+    if there is None:
+        raise LoadError("E6002", f"{where} has no {name!r}", where=where, mend=_hint(module, found))
+    try:
+        return CompiledGraph(adopt(there))
+    except GraphError as error:
+        if error.code != "E1017":
+            error.where = error.where or where
+            raise
         what = f"{name!r} is a {type(there).__name__} and not a compiled graph"
-        raise LoadError("E6002", what, where=where, mend=_hint(module, found))
-    raise LoadError("E6002", f"{where} has no {name!r}", where=where, mend=_hint(module, found))
+        raise LoadError("E6002", what, where=where, mend=_hint(module, found)) from None
+
+
+def _agents(module: ModuleType) -> dict[str, CompiledGraph]:
+    """Give the agents of other libraries that a module has. Functions are none until they are named."""
+    found: dict[str, CompiledGraph] = {}
+    for variable, value in vars(module).items():
+        if inspect.isclass(value) or variable.startswith("_"):
+            continue
+        with suppress(GraphError):  # of a library, but not ready: it may be there to be compiled
+            if library_of(value) is not None:
+                found[variable] = CompiledGraph(adopt(value))
+    return found
 
 
 def _hint(module: ModuleType, found: dict[str, CompiledGraph]) -> str:

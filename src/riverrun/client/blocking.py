@@ -119,6 +119,10 @@ class BlockingRun:
         """Stop the run; one that has ended stays as it ended."""
         return self._loop.wait(self._run.stop(reason))
 
+    def leave(self, reader: str = "") -> None:
+        """Say that a reader leaves; as `RemoteRun.leave`."""
+        self._loop.wait(self._run.leave(reader))
+
     def resume(self, answers: Mapping[str, Any] | None = None, **options: Any) -> RunInfo:
         """Answer what the run asks; `options` are those of `RemoteRun.resume`."""
         return self._loop.wait(self._run.resume(answers, **options))

@@ -8,20 +8,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 from weakref import WeakSet
 
+from msgspec.structs import replace
+
 from riverrun.base.clock import SystemClock
-from riverrun.base.errors import ConnectionFault, NotFound
+from riverrun.base.errors import ConnectionFault, InputError, NotFound
 from riverrun.base.ids import is_run_id, jitter, new_run_id
 from riverrun.client.connect import Connect, Http, Stream
+from riverrun.client.hints import HintedLogs
 from riverrun.client.remote import RemoteRun, events_path, written
 from riverrun.client.session import Pace
-from riverrun.client.subscription import Subscription, Watch
+from riverrun.client.subscription import LogServer, Subscription, Watch
 from riverrun.wire.pages import GraphInfo, GraphList, RunInfo, RunList
 from riverrun.wire.problem import Problem
 
 START_TRIES = 4
+Transport = Literal["auto", "sse", "websocket", "poll"]
+_NEVER = 10**9
 _RUNS = "/v1/runs"
 
 
@@ -33,11 +38,13 @@ class Client:
         timeout: Seconds that a request may wait for a connection, for its answer, or for more of it.
         key: Says to the server who asks, where it wants to know.
         pace: Times and counts of reconnecting; by default those of PROTOCOL.md §8.
+        transport: How events are read: `auto`, server-sent events, and polling where a network lets none through;
+            `websocket`, the same over a WebSocket; `sse` and `poll`, one of the two whatever the network does.
         http: An `httpx.AsyncClient` of the caller's (for authentication of another kind, proxies, certificates); it
-            stays open.
+            stays open. A WebSocket does not go through it.
 
     Raises:
-        InputError: E6006, `url` is not the address of a server, or `key` cannot be sent.
+        InputError: E6006, `url` is not the address of a server, `key` cannot be sent, or `transport` is none.
     """
 
     def __init__(
@@ -47,10 +54,13 @@ class Client:
         timeout: float = 30.0,
         key: str | None = None,
         pace: Pace | None = None,
+        transport: Transport = "auto",
         http: Http | None = None,
     ) -> None:
         self._connect = Connect(url, timeout=timeout, key=key, http=http)
-        self._pace = pace or Pace()
+        self._pace = _paced(pace or Pace(), transport, http)
+        self._transport = transport
+        self._timeout = timeout
         self._begun: dict[str, Stream] = {}  # by path of their events: opened with the start, not read yet
         self._subscriptions: WeakSet[Subscription] = WeakSet()
 
@@ -93,6 +103,7 @@ class Client:
         context: Any = None,
         config: Any = None,
         when_busy: str | None = None,
+        on_disconnect: str | float | None = None,
         idem_key: str | None = None,
         attach: bool = False,
     ) -> RemoteRun:
@@ -110,6 +121,8 @@ class Client:
             config: What its nodes see as config.
             when_busy: What to do while the thread has a run that has not ended: `reject` this one (the default),
                 `enqueue` it behind, or `stop` that one.
+            on_disconnect: What becomes of the run when its last reader leaves: `continue` (the default), `stop`, or it
+                is stopped when none came back for so many seconds.
             idem_key: A key of the caller's, so that also a later call gives the same run.
             attach: Whether its events come with the answer, which saves a round trip: the first `events()` reads on
                 from there. The connection stays open until they are read or the client is closed.
@@ -124,8 +137,10 @@ class Client:
             ConnectionFault: E5001, the server was not reached in several tries.
             RiverrunError: What else the server said.
         """
-        asked = {"graph": graph, "input": input, "thread": thread, "limit": limit, "timeout": timeout}
-        body = written({**asked, "context": context, "config": config, "when_busy": when_busy}, "input")
+        asked: dict[str, Any] = {"graph": graph, "input": input, "thread": thread, "limit": limit, "timeout": timeout}
+        asked |= {"context": context, "config": config, "when_busy": when_busy, **_policy(on_disconnect)}
+        body = written(asked, "input")
+        attach = attach and self._transport in {"auto", "sse"}  # only a stream over HTTP can come with the answer
         headers = {"idempotency-key": idem_key or new_run_id(SystemClock().now_ms())}
         for tries in range(START_TRIES - 1):
             try:
@@ -198,12 +213,44 @@ class Client:
         params = {name: str(value) for name, value in {**asked, **times}.items() if value is not None}
         return [*(await self._connect.ask("GET", _RUNS, RunList, params=params)).runs]
 
-    def _subscribe(self, path: str, after: int, log: str | None, watch: Watch) -> Subscription:
+    def _logs(self, hints: Mapping[str, str]) -> LogServer:
+        # A reader with a name is one of HTTP: only there a newer connection takes the place of an older one.
+        if self._transport == "websocket" and "reader" not in hints:
+            from riverrun.client.websocket import Sockets  # noqa: PLC0415  # 18 ms, for those who want it
+
+            return Sockets(self._connect, timeout=self._timeout, given=hints)
+        return HintedLogs(self._connect, hints) if hints else self._connect
+
+    def _subscribe(
+        self, path: str, after: int, log: str | None, watch: Watch, hints: Mapping[str, str]
+    ) -> Subscription:
         # What was opened with the start begins at the first event; whoever wants another place asks anew.
         opened = self._begun.pop(path, None) if after == 0 and log is None else None
-        subscription = Subscription(self._connect, path, after=after, log=log, pace=self._pace, watch=watch)
+        subscription = Subscription(self._logs(hints), path, after=after, log=log, pace=self._pace, watch=watch)
+        if self._transport == "poll":
+            subscription.begin_with_polling()
         if opened is not None:
             subscription.begin_with(opened)
         # Only to leave it at the end: a subscription that the caller has dropped is not held.
         self._subscriptions.add(subscription)
         return subscription
+
+
+def _paced(pace: Pace, transport: str, http: Http | None) -> Pace:
+    """Give the pace that keeps a reader to the transport that was asked for."""
+    if transport not in get_args(Transport):
+        mend = f"Give one of {', '.join(get_args(Transport))}."
+        raise InputError("E6006", f"{transport!r} is no transport", where="transport", mend=mend)
+    if transport == "websocket" and http is not None:
+        mend = "Give `key` for who asks, and leave out `http`, or take another transport."
+        raise InputError("E6006", "a WebSocket does not go through an HTTP client", where="http", mend=mend)
+    if transport == "sse":
+        return replace(pace, barren_limit=_NEVER)
+    return replace(pace, poll_seconds=float(_NEVER)) if transport == "poll" else pace
+
+
+def _policy(on_disconnect: str | float | None) -> dict[str, Any]:
+    """Write what becomes of a run without readers; nothing where the caller says nothing."""
+    if on_disconnect is None or isinstance(on_disconnect, str):
+        return {"on_disconnect": on_disconnect}
+    return {"on_disconnect": {"grace": on_disconnect}}

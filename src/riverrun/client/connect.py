@@ -119,13 +119,17 @@ class Connect:
         key: Says to the server who asks (PROTOCOL.md §11).
         http: A client of the caller's, which stays open at the end; None makes one.
 
+    Attributes:
+        url: As given, without a slash at its end.
+        headers: What each request says about who asks.
+
     Raises:
         InputError: E6006, `url` is not the address of a server, or `key` cannot stand in a header.
     """
 
     def __init__(self, url: str, *, timeout: float = 30.0, key: str | None = None, http: Http | None = None) -> None:
         self.url = _address(url)
-        self._known = {} if key is None else {"authorization": f"Bearer {_bearer(key)}"}
+        self.headers = {} if key is None else {"authorization": f"Bearer {_bearer(key)}"}
         self._timeout = timeout
         self._own = http is None
         # Streams hold their connections for long: a bound on their number would only make later ones hang.
@@ -165,7 +169,7 @@ class Connect:
             ConnectionFault: E5001 or E5005, there was none; it may be tried again.
             ProtocolFault: E5003, it cannot be taken.
         """
-        sent = {"accept": "application/json", **self._known, **(headers or {})}
+        sent = {"accept": "application/json", **self.headers, **(headers or {})}
         if body is not None:
             sent["content-type"] = "application/json"
         timeout = httpx.Timeout(self._timeout, read=self._timeout + wait)
@@ -208,12 +212,15 @@ class Connect:
             raise reply.problem().error()
         return pages.decode(reply.body, kind)
 
-    async def open_stream(self, path: str, cursor: str) -> Stream | Problem | None:
+    async def open_stream(
+        self, path: str, cursor: str, hints: Mapping[str, str] | None = None
+    ) -> Stream | Problem | None:
         """Ask for a log as a stream.
 
         Args:
             path: Of the events of a run.
             cursor: The place to attach at.
+            hints: More parameters of the query.
 
         Returns:
             The stream; the problem when it was not granted; None when the run has ended and was read to its end.
@@ -222,7 +229,7 @@ class Connect:
             ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
             ProtocolFault: E5003, the answer is not a stream.
         """
-        response = await self._send_for_stream("GET", path, params={"after": cursor})
+        response = await self._send_for_stream("GET", path, params={"after": cursor, **(hints or {})})
         if response.status_code == 204:
             await response.aclose()
             return None
@@ -267,7 +274,7 @@ class Connect:
         wanted = {"accept": "text/event-stream", "accept-encoding": "identity", "cache-control": "no-store"}
         # After the headers the session's watchdog measures silence, so the library does not.
         timeout = httpx.Timeout(self._timeout, read=None)
-        sent = {**wanted, **self._known, **(headers or {})}
+        sent = {**wanted, **self.headers, **(headers or {})}
         request = self._http.build_request(
             method, self.url + path, params=params, content=body, headers=sent, timeout=timeout
         )
@@ -290,12 +297,13 @@ class Connect:
         finally:
             await response.aclose()
 
-    async def poll(self, path: str, cursor: str) -> EventPage | Problem | None:
+    async def poll(self, path: str, cursor: str, hints: Mapping[str, str] | None = None) -> EventPage | Problem | None:
         """Ask for one page of a log; the server holds the answer back until there is something.
 
         Args:
             path: Of the events of a run.
             cursor: The place to attach at.
+            hints: More parameters of the query.
 
         Returns:
             The page; the problem when it was not granted; None as in `open_stream`.
@@ -304,7 +312,7 @@ class Connect:
             ConnectionFault: E5001 or E5005, there was no answer; it may be tried again.
             ProtocolFault: E5003, the answer is not a page.
         """
-        params = {"after": cursor, "wait": f"{POLL_WAIT:g}", "limit": str(POLL_LIMIT)}
+        params = {"after": cursor, "wait": f"{POLL_WAIT:g}", "limit": str(POLL_LIMIT), **(hints or {})}
         reply = await self.request("GET", path, params=params, wait=POLL_WAIT)
         if reply.status == 204:
             return None

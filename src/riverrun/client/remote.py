@@ -15,6 +15,7 @@ from riverrun.base.clock import SystemClock
 from riverrun.base.errors import ConnectionFault, InputError, RunFailed
 from riverrun.base.ids import jitter, new_run_id
 from riverrun.client.connect import Connect
+from riverrun.client.hints import hints
 from riverrun.client.subscription import OnChange, Progress, Subscription, Watch
 from riverrun.events import kinds
 from riverrun.events.ending import Ending
@@ -22,9 +23,10 @@ from riverrun.events.kinds import Event
 from riverrun.log.tail import parse_cursor
 from riverrun.wire.pages import AskingRun, GraphState, RunInfo
 
-Subscribe = Callable[[str, int, str | None, Watch], Subscription]
+Subscribe = Callable[[str, int, str | None, Watch, Mapping[str, str]], Subscription]
 _UNSAID: Any = object()
 _TRIES = 4
+_NO_CONTENT = 204
 _TRY_AGAIN_DELAY = 0.5
 
 
@@ -34,7 +36,8 @@ class RemoteRun:
     Args:
         connect: The server.
         run_id: Of the run.
-        subscribe: Makes a subscription of a path, a seq, a log and who watches it; whoever gives it also ends it.
+        subscribe: Makes a subscription of a path, a seq, a log, who watches it and what it asks for; whoever gives it
+            also ends it.
 
     Attributes:
         id: Of the run.
@@ -62,7 +65,7 @@ class RemoteRun:
         """
         return await self._connect.ask("GET", self._path, AskingRun)
 
-    def events(
+    def events(  # noqa: PLR0913  # each says something of its own about one reader, by name
         self,
         after: int | str = 0,
         *,
@@ -70,6 +73,10 @@ class RemoteRun:
         on_change: OnChange | None = None,
         on_place: Callable[[str], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        interval: float | None = None,
+        max_bytes: int | None = None,
+        adaptive: bool = False,
+        reader: str = "",
     ) -> Subscription:
         """Read the events of the run after a place: each once, in order, whatever the network does.
 
@@ -80,6 +87,12 @@ class RemoteRun:
             on_place: Told the cursor of each event once the caller is done with it, as it asks for the next one: what
                 to keep, and to give as `after` another time, even after a crash.
             on_progress: Told of each arrival of events.
+            interval: Seconds, up to 10, between two writes of the server, at least; chunks in between come joined and
+                are taken apart here, all with one `ts`.
+            max_bytes: Of events that the server writes at once, at most: 1,024 to 1,048,576.
+            adaptive: Whether chunks may come joined while this reader does not keep up.
+            reader: What this reader calls itself (letters, digits, `_`, `-`, at most 64): when it comes again, its
+                older connection ends with E2027. With a name, events come over HTTP, whatever the transport.
 
         Returns:
             An iterator that reconnects by itself. It ends after the terminal event, and raises what only the caller
@@ -90,7 +103,24 @@ class RemoteRun:
         """
         named, place = parse_cursor(str(after))
         watch = Watch(on_change=on_change, on_place=on_place, on_progress=on_progress)
-        return self._subscribe(events_path(self.id), place, named or log, watch)
+        asked = hints(interval=interval, max_bytes=max_bytes, adaptive=adaptive, reader=reader)
+        return self._subscribe(events_path(self.id), place, named or log, watch, asked)
+
+    async def leave(self, reader: str = "") -> None:
+        """Say that a reader leaves: only the run's own policy says whether that changes anything.
+
+        Args:
+            reader: What it calls itself, as in `events`; its connection ends. Empty: readers without a name.
+
+        Raises:
+            NotFound: E2005.
+            ConnectionFault: E5001, the server was not reached.
+            RiverrunError: What else the server said.
+        """
+        params = {"reader": reader} if reader else None
+        reply = await self._connect.request("POST", f"{self._path}/leave", params=params)
+        if reply.status != _NO_CONTENT:
+            raise reply.problem().error()
 
     async def resume(
         self, answers: Mapping[str, Any] | None = None, *, answer: Any = _UNSAID, idem_key: str | None = None

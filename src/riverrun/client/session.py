@@ -275,7 +275,7 @@ class Session(Struct, frozen=True, kw_only=True):
         """Report that the stream ended, or that a request got no answer.
 
         Args:
-            how: NETWORK, SILENT or ROTATED; REFUSED for what the protocol does not allow.
+            how: NETWORK, SILENT, ROTATED or SUPERSEDED; REFUSED for what the protocol does not allow.
             now: Seconds on a clock that never goes back.
             dice: A random number in [0, 1).
 
@@ -285,7 +285,7 @@ class Session(Struct, frozen=True, kw_only=True):
         Raises:
             IllegalMove: E3012.
         """
-        if how not in {Close.NETWORK, Close.SILENT, Close.ROTATED, Close.REFUSED}:
+        if how not in {Close.NETWORK, Close.SILENT, Close.ROTATED, Close.SUPERSEDED, Close.REFUSED}:
             raise IllegalMove("E3012", f"{how.value!r} is not how a connection closes by itself")
         return _again(self, Move.CLOSED, how, now, dice)
 

@@ -10,24 +10,37 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from riverrun.base.clock import Clock, SystemClock
-from riverrun.base.errors import ConnectionFault, CursorError, IllegalMove, ProtocolFault, RiverrunError
+from riverrun.base.errors import ConnectionFault, CursorError, IllegalMove, InputError, ProtocolFault, RiverrunError
 from riverrun.base.ids import jitter
-from riverrun.client.connect import Connect, Piece, Stream
+from riverrun.client.connect import Piece, Stream
 from riverrun.client.session import Action, Do, Pace, Session, State, Step
-from riverrun.events.codec import decode
 from riverrun.events.ending import Close, Duty
 from riverrun.events.kinds import Event
 from riverrun.log.tail import cursor
+from riverrun.wire.joined import events_of
 from riverrun.wire.pages import EventPage
 from riverrun.wire.problem import Problem
 
 Outcome = Stream | Piece | EventPage | Problem | RiverrunError | Close | None  # None: 204
 OnChange = Callable[[State, str], None]
+
+
+class LogServer(Protocol):
+    """Who gives a log, as a stream or page by page; see `Connect`."""
+
+    async def open_stream(self, path: str, cursor: str) -> Stream | Problem | None:
+        """Ask for a log as a stream."""
+        ...
+
+    async def poll(self, path: str, cursor: str) -> EventPage | Problem | None:
+        """Ask for one page of a log."""
+        ...
 
 
 class Progress(NamedTuple):
@@ -84,7 +97,7 @@ class Subscription:
 
     def __init__(
         self,
-        connect: Connect,
+        connect: LogServer,
         path: str,
         *,
         after: int = 0,
@@ -182,6 +195,11 @@ class Subscription:
         """
         self._opened = stream
 
+    def begin_with_polling(self) -> None:
+        """Ask for pages from the first request on; before the first event is asked for."""
+        self._session = replace(self._session, state=State.POLLING)
+        self._action = Action(Do.POLL)
+
     def take(self) -> Event | None:
         """Give the next event if it has arrived already, without waiting.
 
@@ -258,12 +276,20 @@ class Subscription:
 
     def _heard(self, piece: Piece, now: float, dice: float) -> Step:
         log = piece.last_id.rpartition(".")[0] or None
-        events = [decode(block.data) for block in piece.blocks if block.event == "message"]
+        events = [event for block in piece.blocks if block.event == "message" for event in events_of(block.data)]
         step = self._session.received(events, now, dice, heartbeats=piece.heartbeats, log=log)
         if step.action.do is Do.READ and any(block.event == "close" for block in piece.blocks):
             # PROTOCOL.md §5.4: "the reader comes back with its cursor"
-            return step.session.closed(Close.ROTATED, now, dice)._replace(events=step.events)
+            return step.session.closed(self._asked_to(piece), now, dice)._replace(events=step.events)
         return self._in_log(log, step)
+
+    def _asked_to(self, piece: Piece) -> Close:
+        """Say what a close frame asks for."""
+        if not any(block.event == "close" and '"superseded"' in block.data for block in piece.blocks):
+            return Close.ROTATED
+        what = "another connection with the name of this reader took its place"
+        self._fault = InputError("E2027", what, where=self._path)
+        return Close.SUPERSEDED
 
     def _in_log(self, log: str | None, step: Step) -> Step:
         if step.session.close is Close.GONE:

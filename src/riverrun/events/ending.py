@@ -40,6 +40,7 @@ class Close(Enum):
     NETWORK = "network"  # cut, reset, or a body that ended without a terminal event
     SILENT = "silent"  # no byte for longer than heartbeats allow
     ROTATED = "rotated"  # the server asked the reader to come back
+    SUPERSEDED = "superseded"  # the same reader has a newer connection
     BUSY = "busy"  # 429 or 503
     REFUSED = "refused"  # any other 4xx: a new try would be refused again
     GONE = "gone"  # 410: the place asked for was trimmed, or the log is another one
@@ -64,6 +65,7 @@ CLOSE_DUTIES: dict[Close, Duty] = {
     Close.NETWORK: Duty.NOW,
     Close.SILENT: Duty.NOW,
     Close.ROTATED: Duty.NOW,
+    Close.SUPERSEDED: Duty.NEVER,
     Close.BUSY: Duty.NOW,
     Close.REFUSED: Duty.NEVER,
     Close.GONE: Duty.ASK,

@@ -141,6 +141,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
         limit: How many executions of nodes the run may make.
         timeout: Seconds the run may take; None for no limit.
         thread: The conversation this run belongs to, if any.
+        grace: Seconds without a reader, once there was one, after which it is stopped; None: it goes on.
         base: Where the state that `input` is written to comes from; None: there is none.
         node: The run goes on behind this node, as if that had written `input`; None: it begins at START.
         goto: It goes on with these instead of what follows; None: with what follows.
@@ -158,6 +159,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     limit: int = 1000
     timeout: float | None = None
     thread: str | None = None
+    grace: float | None = None
     base: Base | None = None
     node: str | None = None
     goto: tuple[str | Send, ...] | None = None

@@ -1,14 +1,30 @@
-"""The builder that users import: `StateGraph`, whose `compile()` gives a graph that runs."""
+"""The builder that users import: `StateGraph`, whose `compile()` gives a graph that runs.
+
+Its nodes may also be agents of other libraries; what those are, `riverrun.agents` knows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
+from riverrun.agents.adopt import adopt, library_of
+from riverrun.base.errors import GraphError
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.saver import InMemorySaver
 from riverrun.graph.build import GraphBuilder
+from riverrun.graph.plan import Plan
 from riverrun.runs.cache import InMemoryCache
+
+
+class Adopted(NamedTuple):
+    """The graph that an agent became, as a node.
+
+    Attributes:
+        plan: The graph.
+    """
+
+    plan: Plan
 
 
 class StateGraph(GraphBuilder):
@@ -24,6 +40,40 @@ class StateGraph(GraphBuilder):
     Raises:
         GraphError: E1007 or E1008, a class cannot be used as a state; E1011, there is no such option.
     """
+
+    def add_node(self, node: Any, action: Any = None, **said: Any) -> Self:
+        """Add a node: a function, a compiled graph, or an agent of another library (see `NodeBuilder.add_node`).
+
+        Args:
+            node: Its name; or its function, graph or agent, whose name it then takes.
+            action: Its function, graph or agent. An agent becomes a sub graph, as `adopt` makes it; with `adopt` itself
+                the keys of the state can be named that it takes and gives.
+            **said: What else is to be said of it, as in `NodeBuilder.add_node`.
+
+        Returns:
+            The builder, so that calls can be chained.
+
+        Raises:
+            GraphError: As `NodeBuilder.add_node` and `adopt`; E1020, an agent and the state have no key in common.
+        """
+        if not isinstance(node, str) and action is None:
+            return super().add_node(self._adopted(node), None, **said)
+        return super().add_node(node, self._adopted(action), **said)
+
+    def _adopted(self, action: Any) -> Any:
+        if isinstance(action, Plan):
+            adopted = Adopted(action)
+        elif action is None or isinstance(action, CompiledGraph) or library_of(action) is None:
+            return action
+        else:
+            adopted = Adopted(adopt(action))
+        inside = adopted.plan.schema
+        every = dict.fromkeys(inside.keys)
+        for verb, names in (("takes", inside.enter(every)), ("gives", inside.output(every))):
+            if names and len(self._schema.unknown(names)) == len(names):
+                what = f"{adopted.plan.name!r} {verb} {', '.join(names)}"
+                raise GraphError("E1020", f"{what}; the keys of the state are {', '.join(self._schema.keys) or 'none'}")
+        return adopted
 
     def compile(  # LangGraph's names
         self,

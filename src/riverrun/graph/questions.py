@@ -76,7 +76,7 @@ def place_of(question: Question) -> int:
     return int(question.id.rpartition("?")[2])
 
 
-def _is_question_id(name: object) -> bool:
+def is_question_id(name: object) -> bool:
     """Say whether a name can only be that of a question: an execution and a place, as in `ask:1?1`."""
     if not isinstance(name, str):
         return False
@@ -101,7 +101,7 @@ def match_answers(questions: tuple[Question, ...], given: object) -> dict[str, A
     """
     asked = [each.id for each in questions if each.kind == "asked"]
     held: dict[str, Any] = {each.id: None for each in questions if each.kind != "asked"}
-    if isinstance(given, Mapping) and given and all(_is_question_id(name) for name in given):
+    if isinstance(given, Mapping) and given and all(is_question_id(name) for name in given):
         return {**held, **given} if set(given) & set(asked) or not asked else dict(given)
     if not asked or (given is None and held):
         return held

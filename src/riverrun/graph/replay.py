@@ -50,7 +50,12 @@ from riverrun.graph.step import AskRouters, JudgeNode, Order, caller_of
 
 
 def replay(
-    plan: Plan, run: str, events: Iterable[Event], upto: int | None = None, base: State | None = None
+    plan: Plan,
+    run: str,
+    events: Iterable[Event],
+    upto: int | None = None,
+    base: State | None = None,
+    begun: Machine | None = None,
 ) -> Machine:
     """Fold a log.
 
@@ -60,6 +65,8 @@ def replay(
         events: From seq 1 on, without a hole; all of them, or of a run that was neither stopped nor timed out a part.
         upto: The last seq to fold; None for all of them.
         base: The state that its first event takes as its base, if it takes one.
+        begun: A machine that stands behind an earlier event (`checkpoint.thaw`), and is gone on with; the events are
+            those after that.
 
     Returns:
         A machine that stands where the last event left it. Its `events` hold what must be appended next, its
@@ -70,9 +77,10 @@ def replay(
         InputError: E2010, the input in it does not fit this graph.
     """
     log = list(events)
-    machine = Machine(plan, run)
+    machine = Machine(plan, run) if begun is None else begun
     last_signal = place_of_last_signal(plan, log)
-    for place, event in enumerate(log[:upto]):
+    # A machine that was begun had not been told to stop, so that came behind where it stood.
+    for place, event in enumerate(log if upto is None else log[: max(upto - machine.seq, 0)]):
         if place == last_signal:
             _cut_off(machine, log[-1], event)
         follow(machine, event, base)
@@ -200,8 +208,10 @@ def _take_over(machine: Machine, event: RunTakenOver | RunForked) -> None:
     lost, machine.events = machine.events, []
     unborn = {made.exec for made in lost if isinstance(made, (NodeStarted, NodeRetrying))}
     machine.seq = event.seq
-    if isinstance(event, RunForked) and event.limit is not None:
-        machine.limit = event.limit
+    if isinstance(event, RunForked):
+        machine.control = 0  # the answers that were copied came out of another inbox
+        if event.limit is not None:
+            machine.limit = event.limit
     for made in lost:
         machine.seq += 1
         machine.events.append(replace(made, seq=machine.seq))

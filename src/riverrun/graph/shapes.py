@@ -54,11 +54,13 @@ class Key(Struct, frozen=True, kw_only=True):
         name: Its name.
         reducer: How two writes combine; None: the later one replaces, and concurrent ones are an error.
         kind: The class behind its annotation, `object` when it is none.
+        hint: Its annotation.
     """
 
     name: str
     reducer: Reducer | None = None
     kind: type = object
+    hint: Any = Any
 
     @property
     def empty(self) -> Callable[[], Any] | None:
@@ -222,6 +224,9 @@ def _factory_default(get_default: Callable[..., Any]) -> Callable[[], Any]:
 
 def _read_key(name: str, hint: object) -> Key:
     reducer = None
+    while get_origin(hint) in (Required, NotRequired):
+        (hint,) = get_args(hint)
+    whole = hint
     while get_origin(hint) in (Annotated, Required, NotRequired):
         inner, *metadata = get_args(hint)
         found = [item for item in metadata if callable(item) and not isinstance(item, type)]
@@ -232,7 +237,8 @@ def _read_key(name: str, hint: object) -> Key:
         hint = inner
     kind = get_origin(hint) or hint
     # `int | None` has a class behind it too, but it is no class of values.
-    return Key(name=name, reducer=reducer, kind=kind if isinstance(kind, type) and kind is not UnionType else object)
+    kind = kind if isinstance(kind, type) and kind is not UnionType else object
+    return Key(name=name, reducer=reducer, kind=kind, hint=whole)
 
 
 def _check_reducer(name: str, reducer: Reducer) -> Reducer:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from riverrun.base.errors import Busy, CursorError, Fenced, HeadMoved, InputError
 from riverrun.events.ending import Ending
-from riverrun.events.kinds import Event, RunInterrupted, RunStarted, Terminal
+from riverrun.events.kinds import Event, RunForked, RunInterrupted, RunStarted, RunTakenOver, Terminal
 from riverrun.log.store import Page, Status
 
 WAKING = ("resume", "stop")  # the kinds of control for which a parked run goes on
@@ -105,7 +105,9 @@ def status_at_birth(started: RunStarted, prefix: Sequence[Event], *, owned: bool
         HeadMoved: E4005, the events do not continue each other.
     """
     check_order(1, prefix)
-    status = status_after(prefix[-1] if prefix else started)
+    # A fork of a run that was parked waits for the same answers: who took it over or forked it has changed nothing.
+    said = next((event for event in reversed(prefix) if not isinstance(event, RunForked | RunTakenOver)), started)
+    status = status_after(said)
     if status == "ended" or owned:
         return "ended" if status == "ended" else "running"
     return "queued" if status == "running" else status

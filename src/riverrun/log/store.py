@@ -14,7 +14,10 @@ Laws (the suite in `riverrun.testing.stores` is their meaning):
 * L14 a run stays as long as it is unfinished or another run takes its state from it
 * L15 compaction changes nothing that is read
 
-(L8, stored checkpoints, comes with them.) This file does not know SQL, files, threads or which stores exist.
+* L8  a checkpoint that is kept stands behind a committed event of the log, as its owner of that moment saw it; it is
+  never more than a copy that may be gone (`KeepsCheckpoints`)
+
+This file does not know SQL, files, threads or which stores exist.
 """
 
 from __future__ import annotations
@@ -141,6 +144,14 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     created_before_ms: int | None = None
     limit: int = 50
     before: str | None = None
+
+
+class Kept(NamedTuple):
+    """A stored checkpoint: behind which event of which log it stands, and what `riverrun.graph.checkpoint` made."""
+
+    seq: int
+    log: str
+    body: bytes
 
 
 class LogStore(Protocol):
@@ -381,5 +392,44 @@ class AppendsAtOnce(Protocol):
             HeadMoved: E4005, the head is not `expected_seq`.
             InputError: E2009, the log has its terminal event.
             NotFound: E2005.
+        """
+        ...
+
+
+class KeepsCheckpoints(Protocol):
+    """Optional power of a store: to keep for each run one checkpoint, so that a recovery does not begin at seq 1.
+
+    Without it, or without one, everything is the same but slower: what a checkpoint says the log says too.
+    """
+
+    async def keep(self, key: RunKey, epoch: int, seq: int, body: bytes) -> bool:
+        """Keep a checkpoint in place of an older one. When the run ends, what was kept before is dropped.
+
+        Args:
+            key: Which run.
+            epoch: The fencing number under which it was made.
+            seq: The event behind which it stands.
+            body: The checkpoint.
+
+        Returns:
+            Whether it was kept. Not when there is no such run, its epoch is another one, the event is not committed,
+            or a later checkpoint is there.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        ...
+
+    async def kept(self, key: RunKey) -> Kept | None:
+        """Give the checkpoint of a run.
+
+        Args:
+            key: Which run.
+
+        Returns:
+            The checkpoint; None when there is none, or it is damaged.
+
+        Raises:
+            StoreError: E4002, the store cannot be read.
         """
         ...

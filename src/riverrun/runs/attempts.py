@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import Context as Variables
 from typing import Any, Protocol
 
-from riverrun.base.errors import Interrupted, NodeError, RiverrunError
+from riverrun.base.errors import Busy, Interrupted, NodeError, RiverrunError
 from riverrun.base.ids import jitter
 from riverrun.graph.node import Node
 from riverrun.graph.policies import RetryPolicy, TimeoutPolicy
@@ -99,7 +100,8 @@ class Deadline:
         """Take note that the node said something."""
         self._last, self._spoke = self._loop.time(), True
         if self.scope is not None and not self.scope.expired():
-            self.scope.reschedule(self.when)
+            # In no context: a timer that was called off keeps that, and with it the run, until its time is over.
+            Variables().run(self.scope.reschedule, self.when)
 
     def _limits(self) -> list[tuple[float, str]]:
         policy = self._policy
@@ -172,7 +174,8 @@ async def within(host: Host, order: RunNode) -> Outcome:
     deadline = Deadline(policy, asyncio.get_running_loop())
     host.watch(order.exec_id, deadline)
     try:
-        async with asyncio.timeout_at(deadline.when) as deadline.scope:
+        async with asyncio.timeout(None) as deadline.scope:
+            Variables().run(deadline.scope.reschedule, deadline.when)  # as in `Deadline.touch`
             return await host.once(order)
     except TimeoutError as error:
         if deadline.scope is None or not deadline.scope.expired():
@@ -198,13 +201,17 @@ def next_delay(node: Node, error: BaseException, failures: int, *, spoke: bool) 
     policy = next((each for each in node.retries if _takes(each, error)), None)
     if policy is None or failures >= policy.max_attempts or (spoke and policy.before_first_chunk):
         return None
+    asked_for = error.retry_after if isinstance(error, Busy) else 0.0
+    if asked_for > policy.max_interval:
+        return None  # nobody would wait so long; the error says how long
     chance = jitter() if policy.jitter else 0.0
-    return policy.interval(failures) + chance
+    return max(policy.interval(failures), asked_for) + chance
 
 
 def _takes(policy: RetryPolicy, error: BaseException) -> bool:
     if isinstance(error, RiverrunError) and policy.retry_on is None:
-        return error.code == "E3016"  # the others say that the node gave back what it may not, and will again
+        # The others say that the node gave back what it may not, and will again.
+        return error.code == "E3016" or error.temporary
     return policy.takes(error)
 
 

@@ -21,6 +21,9 @@ _log = logging.getLogger("riverrun.runs")
 
 # Renew three times per lease, and stop beginning things a tenth before it ends.
 _RENEWALS_PER_LEASE = 3
+# And at least so often, because what was asked of a run at another process is heard with a renewal only: a stop is to
+# reach its node within a second wherever it was asked for.
+_LOOK_INTERVAL = 0.5
 _MARGIN = 0.1
 
 
@@ -135,7 +138,7 @@ class LeaseKeeper:
     def _renew_for_ever(self) -> None:
         while not self._closing.is_set():
             self._renew(self._lease_seconds)
-            self._look.wait(self._lease_seconds / _RENEWALS_PER_LEASE)
+            self._look.wait(min(self._lease_seconds / _RENEWALS_PER_LEASE, _LOOK_INTERVAL))
             self._look.clear()
         self._renew(0.0)
 

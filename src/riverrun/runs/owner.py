@@ -21,6 +21,9 @@ from riverrun.graph.machine import Machine
 from riverrun.graph.moves import RunState
 from riverrun.graph.plan import Plan
 from riverrun.log.store import Control, LogStore, RunKey, RunRow
+from riverrun.runs.attendance import KIND as READERS
+from riverrun.runs.attendance import Attendance
+from riverrun.runs.checkpoints import Owned
 from riverrun.runs.driver import Driver
 from riverrun.runs.history import History
 from riverrun.runs.launch import Means, bury, make_driver, recall
@@ -63,18 +66,20 @@ class Owner:
         self.settings = settings or RunSettings()
         self.worker = new_worker_id()
         self._clock = clock or SystemClock()
-        self._pool = Pool(self.settings.pool_size)
-        self._history = History(store)
+        self._pool = Pool.by(self.settings)
+        self._history = History(store, self.settings.checkpoint_events)
         self._means = Means(
             store=store, clock=self._clock, pool=self._pool, settings=self.settings, history=self._history
         )
         self._leases = LeaseKeeper(store, self.worker, self._clock, self.settings.lease_seconds)
         self._tasks: dict[RunKey, asyncio.Task[None]] = {}
-        self._drivers: dict[RunKey, tuple[Driver, Writer]] = {}
+        self._drivers: dict[RunKey, tuple[Driver, Writer, int]] = {}
+        self._attendances: dict[RunKey, Attendance] = {}
         self._waiting: set[RunKey] = set()
         self._starting = 0
         self._closing = False
         self._looker: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._counts = {"started": 0, "taken_over": 0, "ended": 0, "parked": 0, "lost": 0, "broken": 0}
 
@@ -84,16 +89,19 @@ class Owner:
             self._closing = False
             self._leases.open()
             self._looker = asyncio.create_task(self._look_for_runs(), name="riverrun-worker")
+            if self.settings.checkpoint_events:
+                self._keeper = asyncio.create_task(self._keep_checkpoints(), name="riverrun-checkpoints")
 
     async def close(self) -> None:
         """Cease to own runs. They stay as they are in the log, and the next worker goes on with them. Idempotent."""
         self._closing = True
         looker, self._looker = self._looker, None
+        keeper, self._keeper = self._keeper, None
         if looker is not None:  # a claim that is on its way is waited for: what it brings must be given back
             self._look.set()
             await asyncio.wait([looker], timeout=self.settings.stop_grace)
             looker.cancel()
-        tasks = [*self._tasks.values(), *([looker] if looker is not None else [])]
+        tasks = [*self._tasks.values(), *(task for task in (looker, keeper) if task is not None)]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -125,6 +133,15 @@ class Owner:
                 async with asyncio.timeout(self.settings.poll_interval):
                     await self._look.wait()
 
+    async def _keep_checkpoints(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.checkpoint_interval)
+            owned = [Owned(key, epoch, driver.machine) for key, (driver, _, epoch) in self._drivers.items()]
+            try:
+                await self._history.checkpoints.look(owned)
+            except StoreError as error:
+                _log.info("could not keep a checkpoint: %s", error)
+
     async def _claim(self) -> None:
         free = self.settings.max_running - len(self._tasks) - self._starting
         if free <= 0:
@@ -149,6 +166,7 @@ class Owner:
         if before is not None:  # our own lease had ended, and we were the next to come by
             before.cancel()
             self._drivers.pop(row.key, None)  # or it would be told what is meant for the new one
+            self._forget_readers(row.key)
         task = asyncio.create_task(self._run(row, deadline, machine, started), name=f"riverrun-run-{row.key.run}")
         self._tasks[row.key] = task
         task.add_done_callback(lambda done: self._done(row, done))
@@ -157,6 +175,7 @@ class Owner:
         if self._tasks.get(row.key) is task:
             del self._tasks[row.key]
             self._drivers.pop(row.key, None)
+            self._forget_readers(row.key)
         if not self._closing:  # then the leases are about to be given back, which they can only be while they are held
             self._leases.drop(row.key, row.epoch)
         if self._waiting:
@@ -177,7 +196,8 @@ class Owner:
                 self._leases.look_now()  # a stop that was asked for while nobody owned the run must not wait
                 machine, started = await self._recall(row)
             driver, writer = make_driver(self._means, row, machine, started, may_begin=gate)
-            self._drivers[row.key] = (driver, writer)
+            self._drivers[row.key] = (driver, writer, row.epoch)
+            self._attendances[row.key] = Attendance(started.grace, self._clock, driver.stop)
             while early:
                 self._asked(row.key, early.popleft(), early)
             if machine.state is RunState.ENDED and not machine.events:
@@ -212,6 +232,11 @@ class Owner:
             await asyncio.sleep(interval)
             interval = min(interval * 2, 2.0)
 
+    def _forget_readers(self, key: RunKey) -> None:
+        attendance = self._attendances.pop(key, None)
+        if attendance is not None:
+            attendance.close()
+
     def _lost(self, task: asyncio.Task[None] | None) -> None:
         self._counts["lost"] += 1
         if task is not None:
@@ -222,11 +247,14 @@ class Owner:
         if found is None:
             early.append(control)
             return
-        driver, writer = found
+        driver, writer, _ = found
         writer.controls_seen = control.n
         if control.kind == "stop":
             driver.stop(str(control.payload.get("reason", "")))
+        elif control.kind == READERS:
+            self._attendances[key].told(control.payload)
         elif control.kind == "resume":
+            self._attendances[key].answered()
             if control.n <= driver.machine.control:  # all come again with every owner
                 return
             questions = {each.id for each in driver.machine.questions}

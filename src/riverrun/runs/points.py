@@ -13,7 +13,16 @@ from collections.abc import Callable
 
 from riverrun.base.errors import InputError
 
-POINTS = ("append.before", "append.after", "renew.before", "renew.after", "node.before", "node.after")
+POINTS = (
+    "append.before",
+    "append.after",
+    "renew.before",
+    "renew.after",
+    "node.before",
+    "node.after",
+    "checkpoint.before",
+    "checkpoint.after",
+)
 _HOW = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 Reach = Callable[[str], None]

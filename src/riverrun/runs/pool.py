@@ -1,7 +1,8 @@
 """The bounded pool for sync nodes, so that blocking code never holds up the event loop.
 
-Context variables are carried into the thread. A thread cannot be interrupted: work that was cancelled goes on to its
-end as an orphan, is counted, and nothing it gives back is taken.
+Context variables are carried into the thread, and what is set there ends with the call. A thread cannot be
+interrupted: work that was cancelled goes on to its end as an orphan, is counted, and nothing it gives back is taken.
+What happens when all threads work and the queue is full is the caller's to choose (`RunSettings.pool_full`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+from riverrun.base.errors import Busy
+from riverrun.runs.settings import RunSettings
+from riverrun.runs.threads import Threads
 
 Result = TypeVar("Result")
+WhenFull = Literal["wait", "refuse", "call"]
 
 # A thread that pulls an iterator waits when this many values were not taken yet, and goes on at half of it.
 _HIGH = 256
@@ -27,14 +33,24 @@ class Pool:
     """Threads for sync nodes.
 
     Args:
-        size: How many at most; they are made when needed.
+        size: How many stay, once they were needed.
+        most: How many there are while the queue is full; None: as many as stay.
+        queue: How many calls may wait for a thread.
+        full: What a call does when there is no room: `wait` until there is; be refused (`refuse`); or `call` the
+            function where it is, on the event loop, which holds up everybody else and so slows those who call. An
+            iterator cannot be pulled there: it waits.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._executor: ThreadPoolExecutor | None = None
+    def __init__(self, size: int, most: int | None = None, *, queue: int = 200, full: WhenFull = "wait") -> None:
+        self._full = full
+        self._threads = Threads(size, size if most is None else most, queue)
         self.abandoned = 0  # how many calls ever went on although nobody waited for them any more
         self._orphans: set[Future[Any] | asyncio.Task[Any]] = set()
+
+    @classmethod
+    def by(cls, settings: RunSettings) -> Pool:
+        """Make a pool as the settings say."""
+        return cls(settings.pool_size, settings.pool_max, queue=settings.pool_queue, full=settings.pool_full)
 
     @property
     def orphans(self) -> int:
@@ -53,15 +69,20 @@ class Pool:
             What it returns.
 
         Raises:
+            Busy: E3044, everything is full, and the pool refuses then.
             BaseException: What it raises.
         """
-        return (await self._outcome(partial(function, **named) if named else function, *args)).give()
+        whole = partial(function, **named) if named else function
+        return (await self._outcome(whole, *args, here=self._full == "call")).give()
 
-    async def _outcome(self, function: Callable[..., Result], *args: object) -> _Outcome[Result]:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._size, thread_name_prefix="riverrun-node")
+    async def _outcome(self, function: Callable[..., Result], *args: object, here: bool = False) -> _Outcome[Result]:
         context = contextvars.copy_context()
-        future = self._executor.submit(context.run, _Outcome[Result], function, *args)
+        waits = self._full == "wait" or (self._full == "call" and not here)
+        future = self._threads.submit(context.run, _Outcome[Result], function, *args, beyond=waits)
+        if future is None and here:
+            return context.run(_Outcome[Result], function, *args)
+        if future is None:
+            raise Busy("E3044", f"{self._threads.alive} threads work and {self._threads.waiting} calls wait")
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -111,8 +132,7 @@ class Pool:
 
     def close(self) -> None:
         """Take no more work; threads end with what they are doing. Idempotent."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
 
 class Aside:

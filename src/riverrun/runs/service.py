@@ -22,6 +22,8 @@ from riverrun.graph.questions import check_answers, match_answers
 from riverrun.graph.replay import replay
 from riverrun.log.store import Created, RunFilter, RunKey, RunRow
 from riverrun.runs.admit import admit
+from riverrun.runs.attendance import KIND as READERS
+from riverrun.runs.attendance import mark
 from riverrun.runs.history import first_of, read_log
 from riverrun.runs.owner import Owner
 
@@ -45,6 +47,7 @@ class RunService(Owner):
         context: Json = None,
         config: Json = None,
         when_busy: WhenBusy = "reject",
+        grace: float | None = None,
         idem_key: str | None = None,
     ) -> Created:
         """Start a run; answers before any node of it runs.
@@ -60,6 +63,7 @@ class RunService(Owner):
             config: What its nodes see as config.
             when_busy: What to do when the thread has a run that has not ended: `reject` this one, `enqueue` it behind,
                 or `stop` that one first.
+            grace: Seconds without a reader, once there was one, after which it is stopped; None: it goes on.
             idem_key: The same key gives the run that the first call made.
 
         Returns:
@@ -87,6 +91,7 @@ class RunService(Owner):
             limit=limit or self.settings.recursion_limit,
             timeout=timeout,
             thread=thread,
+            grace=grace,
             base=base,
             context=context,
             config=config,
@@ -226,6 +231,22 @@ class RunService(Owner):
         self._leases.look_now()
         return await self.row(key)
 
+    async def attended(self, key: RunKey, server: str, seconds: float) -> None:
+        """Tell the owner of a run whether it is read at a server.
+
+        Args:
+            key: Which run.
+            server: Id of the server.
+            seconds: For how long somebody is there, unless more is told; 0 or less: the last one left, so long ago.
+
+        Raises:
+            NotFound: E2005, no such run.
+            InputError: E2009, it has ended.
+            StoreError: E4002, the store cannot be written.
+        """
+        await self.store.control(key, READERS, mark(server, self._clock.now_ms(), seconds))
+        self._leases.look_now()
+
     async def row(self, key: RunKey) -> RunRow:
         """Give what is known of a run beside its log.
 
@@ -267,7 +288,10 @@ class RunService(Owner):
         upto = row.head if at is None else at
         if not 1 <= upto <= row.head:
             raise CursorError("E2006", f"the log goes from 1 to {row.head}, there is no {upto}")
-        return (await self._history.at(plan, key, upto)).values()
+        values = (await self._history.at(plan, key, upto)).values()
+        # What an adopted agent keeps for itself is in its log; it is no state of anybody else's (PROTOCOL.md §2).
+        own = {name for name in plan.schema.private if name.startswith("__")}
+        return {name: value for name, value in values.items() if name not in own} if own else values
 
     def _plan_of(self, row: RunRow) -> Plan:
         plan = self.graphs.get(row.graph)

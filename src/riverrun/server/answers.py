@@ -134,21 +134,24 @@ async def turn_away(
         send: Of ASGI.
         headers: More of the response.
     """
-    if scope["type"] == "websocket":
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await receive()
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": error.code})
         return
+    _count(scope, error.code)
     # Its body was not read, so the connection is of no further use.
     await error_answer(error, headers={**(headers or {}), "connection": "close"})(scope, receive, send)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, RiverrunError)
+    _count(request.scope, error.code)
     return error_answer(error, headers={"connection": "close"} if request.scope.get(UNREAD) else None)
 
 
-async def _wrong_parameter(_: Request, error: Exception) -> Response:
+async def _wrong_parameter(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    _count(request.scope, "E2002")
     first: dict[str, Any] = error.errors()[0]
     return error_answer(InputError("E2002", str(first["msg"]), where=str(first["loc"][-1])))
 
@@ -157,6 +160,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
     """Answer for the router: no such path, or not this method."""
     assert isinstance(error, HTTPException)
     scope = request.scope
+    _count(scope, "E2011")
     # The router names the methods of the first route of that path only; a path may have several routes.
     matching = [route for route in request.app.routes if route.matches(scope)[0] is not Match.NONE]
     methods = sorted({method for route in matching for method in route.methods or ()})
@@ -167,5 +171,13 @@ async def _no_route(request: Request, error: Exception) -> Response:
     return error_answer(NotFound("E2011", f"{path} is not there", where="path"))
 
 
-async def _defect(_: Request, __: Exception) -> Response:
+async def _defect(request: Request, _: Exception) -> Response:
+    _count(request.scope, "E6007")
     return error_answer(Fault("E6007", "the server failed to answer this request"))
+
+
+def _count(scope: Mapping[str, Any], code: str) -> None:
+    """Count an answer that is an error; a program without a runtime counts nothing."""
+    runtime = getattr(getattr(scope.get("app"), "state", None), "riverrun", None)
+    if runtime is not None:
+        runtime.errors[code] += 1

@@ -12,21 +12,24 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from riverrun.base.errors import InputError, LoadError
-from riverrun.face.compiled import CompiledGraph
+from riverrun.agents.adopt import ACCEPTED, adopt
+from riverrun.base.errors import GraphError, InputError, LoadError
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore
 from riverrun.server.answers import Unframed, answer_errors
+from riverrun.server.console import Console
 from riverrun.server.gate import Authenticate, Gate
 from riverrun.server.guard import Guard
 from riverrun.server.keys import StaticKeys
 from riverrun.server.routes import Routes
 from riverrun.server.runtime import Runtime
 from riverrun.server.settings import DEFAULT_STORE, ServerSettings, load
+from riverrun.server.sockets import Sockets
+from riverrun.server.streams import Streams
 
 
 def create_app(
-    graphs: Mapping[str, CompiledGraph | Plan],
+    graphs: Mapping[str, Any],
     *,
     store: str | LogStore = DEFAULT_STORE,
     settings: ServerSettings | None = None,
@@ -47,7 +50,8 @@ def create_app(
     are in `allowed_origins`.
 
     Args:
-        graphs: What can be run, by the name that requests use.
+        graphs: What can be run, by the name that requests use: compiled graphs, or whatever `adopt` takes, such as
+            agents of other libraries and functions.
         store: Where runs live: `sqlite:///file`, `memory:`, or a store that stays the caller's to close.
         settings: Limits and intervals; by default from the environment (`RIVERRUN_…`). Its `store`, `host` and `port`
             are for who starts a server, and are not looked at here.
@@ -63,7 +67,9 @@ def create_app(
     Raises:
         InputError: E6006, a setting of the environment cannot be taken, or two ways to know the tenant were given;
             E6004, the file of the keys cannot be read.
-        LoadError: E6002, a name leads to something that is no compiled graph.
+        LoadError: E6002, a name leads to something that cannot be run.
+        GraphError: E1018, the library of an agent is not there or too old; E1019, an agent is a class, or a graph that
+            was not compiled; E1006, a function cannot be called.
     """
     plans = {name: _plan(name, graph) for name, graph in graphs.items()}
     settings = settings or load()
@@ -89,11 +95,19 @@ def create_app(
     app.state.riverrun = runtime
     answer_errors(app)
     app.add_middleware(Unframed)
+    # A browser sends no key when it opens a page, so where keys are asked for the page itself asks for one; any other
+    # way to know somebody also stands in front of the page (docs/decisions/024-console.md).
+    if settings.console and not isinstance(authenticate, StaticKeys):
+        app.add_middleware(Console)
     if authenticate is not None:
         app.add_middleware(Gate, authenticate)
+    if settings.console and isinstance(authenticate, StaticKeys):
+        app.add_middleware(Console)
     # Outermost: what it refuses reaches nothing else.
     app.add_middleware(Guard, settings.allowed_hosts, settings.allowed_origins)
     Routes(runtime).add_to(app)
+    Streams(runtime, shared=authenticate is None and tenant_of is None).add_to(app)
+    Sockets(runtime).add_to(app)
     return app
 
 
@@ -111,9 +125,11 @@ def _one_way(authenticate: Authenticate | None, settings: ServerSettings, tenant
 
 
 def _plan(name: str, graph: object) -> Plan:
-    if isinstance(graph, Plan):
-        return graph
-    if isinstance(graph, CompiledGraph):
-        return graph.plan
-    what = f"{name!r} is a {type(graph).__name__} and not a compiled graph"
-    raise LoadError("E6002", what, where="create_app", mend="Pass what compile() gave back.")
+    try:
+        return adopt(graph)
+    except GraphError as error:
+        if error.code != "E1017":
+            raise
+        what = f"{name!r} is a {type(graph).__name__} and not a compiled graph"
+        mend = f"Pass what compile() gave back, or {ACCEPTED}."
+        raise LoadError("E6002", what, where="create_app", mend=mend) from None

@@ -17,17 +17,26 @@ from starlette.requests import ClientDisconnect, Request
 from riverrun.base.errors import InputError, NotFound
 from riverrun.base.ids import is_run_id
 from riverrun.log.store import RunKey
+from riverrun.wire.fields import wrong_field
 
 # Of a scope: whether the body of the request is still under way.
 UNREAD = "riverrun.unread"
 
 _IDEM_KEY = re.compile(r"[!-~]{1,128}", re.ASCII)
-_PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
-_FIELD = re.compile(r"field `(?P<name>.*?)`")
 
 
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
 _Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class Grace(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a run goes on without a reader.
+
+    Attributes:
+        grace: Seconds.
+    """
+
+    grace: Annotated[float, Meta(ge=0, le=86_400)]
 
 
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +51,7 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
         context: What its nodes may read of it.
         config: What its nodes see as config.
         when_busy: What to do while the thread has a run that has not ended.
+        on_disconnect: What becomes of it when its last reader leaves.
     """
 
     graph: _Name
@@ -52,6 +62,14 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True):
     context: Any = None
     config: Any = None
     when_busy: Literal["reject", "enqueue", "stop"] = "reject"
+    on_disconnect: Literal["continue", "stop"] | Grace = "continue"
+
+    @property
+    def grace(self) -> float | None:
+        """Seconds without a reader after which the run is stopped; None: it goes on."""
+        if isinstance(self.on_disconnect, Grace):
+            return self.on_disconnect.grace
+        return 0.0 if self.on_disconnect == "stop" else None
 
 
 class StopRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +131,7 @@ async def read(request: Request, kind: type[Body], limit_bytes: int, timeout: fl
     Raises:
         InputError: E2001 not JSON or not complete in time, E2002 a wrong field, E2003 over the limit.
     """
-    data = await _bytes(request, limit_bytes, timeout)
+    data = await whole(request, limit_bytes, timeout)
     if not data and kind in _MAY_BE_EMPTY:
         return msgspec.json.decode(b"{}", type=kind)
     # A page of another site may send any text without asking, but not this type: it would need our consent (CORS).
@@ -122,9 +140,45 @@ async def read(request: Request, kind: type[Body], limit_bytes: int, timeout: fl
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise _wrong_field(str(error)) from None
+        raise wrong_field(str(error), "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("E2001", f"the body is not JSON: {error}", where="body") from None
+
+
+async def whole(request: Request, limit_bytes: int, timeout: float) -> bytes:
+    """Read the body of a request, whatever it is.
+
+    Args:
+        request: With a body that nobody has read yet.
+        limit_bytes: A longer body is refused, without being read to its end.
+        timeout: Seconds that it may take to arrive.
+
+    Returns:
+        The body.
+
+    Raises:
+        InputError: E2001 not complete in time, E2003 over the limit.
+    """
+    # The length that is announced is refused before a byte is read; a body that announces none is counted.
+    announced = request.headers.get("content-length", "")
+    # What is refused before its end leaves the connection in the middle of a message.
+    request.scope[UNREAD] = True
+    if announced.isdecimal() and (len(announced) > 15 or int(announced) > limit_bytes):
+        raise _too_long(limit_bytes)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(timeout):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit_bytes:
+                    raise _too_long(limit_bytes)
+                parts.append(part)
+    except TimeoutError:
+        raise InputError("E2001", f"the body did not arrive within {timeout:g} s", where="body") from None
+    except ClientDisconnect:
+        raise InputError("E2001", "the body ended before its announced end", where="body") from None
+    request.scope[UNREAD] = False
+    return b"".join(parts)
 
 
 def idem_key(request: Request) -> str | None:
@@ -163,37 +217,5 @@ def run_key(tenant: str, run: str) -> RunKey:
     return RunKey(tenant, run)
 
 
-async def _bytes(request: Request, limit_bytes: int, timeout: float) -> bytes:
-    # The length that is announced is refused before a byte is read; a body that announces none is counted.
-    announced = request.headers.get("content-length", "")
-    # What is refused before its end leaves the connection in the middle of a message.
-    request.scope[UNREAD] = True
-    if announced.isdecimal() and (len(announced) > 15 or int(announced) > limit_bytes):
-        raise _too_long(limit_bytes)
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(timeout):
-            async for part in request.stream():
-                size += len(part)
-                if size > limit_bytes:
-                    raise _too_long(limit_bytes)
-                parts.append(part)
-    except TimeoutError:
-        raise InputError("E2001", f"the body did not arrive within {timeout:g} s", where="body") from None
-    except ClientDisconnect:
-        raise InputError("E2001", "the body ended before its announced end", where="body") from None
-    request.scope[UNREAD] = False
-    return b"".join(parts)
-
-
 def _too_long(limit_bytes: int) -> InputError:
     return InputError("E2003", f"the body is longer than {limit_bytes} bytes", where="body")
-
-
-def _wrong_field(what: str) -> InputError:
-    place = _PLACE.search(what)
-    path = place["path"] if place else ""
-    field = _FIELD.search(what)
-    if field:
-        path = f"{path}.{field['name']}".lstrip(".")
-    return InputError("E2002", _PLACE.sub("", what), where=path or "body")

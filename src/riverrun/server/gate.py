@@ -19,6 +19,9 @@ from riverrun.server.answers import turn_away
 
 READ, START, STOP, RESUME = "read", "start", "stop", "resume"
 SCOPES = frozenset({READ, START, STOP, RESUME})
+# What the metrics say is of all tenants together: nobody has this one unless it is named.
+METRICS = "metrics"
+ALL_SCOPES = SCOPES | {METRICS}
 
 _PRINCIPAL = "riverrun.principal"
 # PROTOCOL.md §11: "only /healthz and /readyz, which tell of nobody's runs, answer to anybody".
@@ -31,7 +34,8 @@ class Principal(Struct, frozen=True):
 
     Attributes:
         tenant: Whose runs are theirs: letters, digits, `_`, `-`, at most 64.
-        scopes: What they may do: `read`, `start` (and fork), `stop`, `resume`; all of it unless something is said.
+        scopes: What they may do: `read`, `start` (and fork), `stop`, `resume`, all of it unless something is said; and
+            `metrics`.
     """
 
     tenant: str
@@ -89,7 +93,7 @@ def permit(scope: Mapping[str, Any], needed: str) -> None:
 
     Args:
         scope: Of ASGI.
-        needed: One of `SCOPES`.
+        needed: One of `ALL_SCOPES`.
 
     Raises:
         InputError: E2018, its scopes do not have it.

@@ -24,14 +24,25 @@ _ANY = "*"
 
 # PROTOCOL.md §10: what a page of a listed origin may send and see.
 _ALLOWED = (
-    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, DELETE"),
     (
         b"access-control-allow-headers",
-        b"accept, authorization, cache-control, content-type, idempotency-key, last-event-id",
+        (
+            b"accept, authorization, cache-control, content-type, idempotency-key, if-none-match, last-event-id, "
+            b"producer-epoch, producer-id, producer-seq, stream-closed, stream-expires-at, stream-fork-offset, "
+            b"stream-fork-sub-offset, stream-forked-from, stream-seq, stream-ttl"
+        ),
     ),
     (b"access-control-max-age", b"600"),
 )
-_EXPOSED = (b"access-control-expose-headers", b"location, retry-after")
+_EXPOSED = (
+    b"access-control-expose-headers",
+    (
+        b"etag, location, producer-epoch, producer-expected-seq, producer-received-seq, producer-seq, retry-after, "
+        b"stream-closed, stream-cursor, stream-expires-at, stream-next-offset, stream-sse-data-encoding, stream-ttl, "
+        b"stream-up-to-date"
+    ),
+)
 
 
 class Guard:

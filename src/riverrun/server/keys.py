@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from riverrun.base.errors import InputError
 from riverrun.base.ids import is_tenant
-from riverrun.server.gate import SCOPES, Principal
+from riverrun.server.gate import ALL_SCOPES, SCOPES, Principal
 
 # What RFC 6750 lets stand behind `Bearer`; neither a colon nor a comma.
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
@@ -35,7 +35,7 @@ class StaticKeys:
 
     Args:
         given: Entries `key:tenant:scopes` with commas between them; scopes are joined by `+`, and without them a key
-            has all. Or `@file`: a file with an entry on each line, where `#` begins a comment.
+            has all but `metrics`. Or `@file`: a file with an entry on each line, where `#` begins a comment.
 
     Raises:
         InputError: E6004, the file cannot be read; E6006, an entry cannot be taken, or there is none.
@@ -96,9 +96,9 @@ def _entry(text: str, where: str) -> _Entry:
     if not is_tenant(rest[0]):
         raise InputError("E6006", f"{rest[0][:64]!r} is no name of a tenant", where=where, mend=_MEND)
     scopes = SCOPES if len(rest) == 1 else frozenset(scope.strip() for scope in rest[1].split("+"))
-    if not scopes <= SCOPES:
-        unknown = ", ".join(repr(scope) for scope in sorted(scopes - SCOPES))
-        what = f"there is no scope {unknown}; there are: {', '.join(sorted(SCOPES))}"
+    if not scopes <= ALL_SCOPES:
+        unknown = ", ".join(repr(scope) for scope in sorted(scopes - ALL_SCOPES))
+        what = f"there is no scope {unknown}; there are: {', '.join(sorted(ALL_SCOPES))}"
         raise InputError("E6006", what, where=where, mend=_MEND)
     return _Entry(_digest(key), Principal(rest[0], scopes))
 

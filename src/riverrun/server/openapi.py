@@ -12,14 +12,16 @@ import msgspec
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from riverrun.observe.metrics import Metrics
 from riverrun.server.bodies import ForkRequest, ResumeRequest, StartRequest, StopRequest
-from riverrun.wire.pages import AskingRun, EventPage, GraphList, GraphState, RunInfo, RunList
+from riverrun.wire.pages import AskingRun, EventPage, GraphList, GraphState, RunInfo, RunList, TextPart
 from riverrun.wire.problem import CONTENT_TYPE, Problem
 
 _REF = "#/components/schemas/{name}"
 _LOCATION = {"description": "Where the run is.", "schema": {"type": "string"}}
 _STREAM = {
-    "schema": {"type": "string"},
+    # No type: some tools take the schema of a stream for that of its body, some for that of one event.
+    "schema": {"description": "Server-sent events, each with an id and one event of the log as its data."},
     "example": 'retry: 500\nid: 1f0c9a2e.0\n\nid: 1f0c9a2e.1\ndata: {"type":"run.started","seq":1,…}\n\n',
 }
 
@@ -76,6 +78,7 @@ EVENTS = _route(
     {200: _EVENTS, 204: {"description": "The run has ended and the reader has all of it."}},
     parameters=[_LAST_ID],
 )
+TEXT = _route("text", {200: _gives(TextPart, "The text beyond the offset.")})
 STATE = _route("state", {200: _gives(GraphState, "The state of the graph at that place.")})
 STOP = _route(
     "stop",
@@ -91,7 +94,18 @@ RESUME = _route(
     parameters=[_IDEM_KEY],
 )
 FORK = _route("fork", {201: _STARTED}, 201, requestBody=_takes(ForkRequest, required=False))
+LEAVE = _route(
+    "leave",
+    {204: {"description": "It is noted."}},
+    204,
+    requestBody={"required": False, "content": {"text/plain": {"schema": {"type": "string"}}}},
+)
 GRAPHS = _route("graphs", {200: _gives(GraphList, "The graphs that are served.")})
+METRICS = _route("metrics", {200: _gives(Metrics, "What the server counts and measures.")})
+EXPOSITION = _route(
+    "exposition",
+    {200: {"description": "The same for Prometheus.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 HEALTH = _route("health", {200: _says("The process serves.", {"status": "ok"})})
 READY = _route("ready", {200: _says("The store answers and runs are accepted.", {"status": "ready"})})
 DOCUMENT = _route("document", {200: _says("This document.", {"openapi": "3.1.0"})})
@@ -108,7 +122,7 @@ def document(app: FastAPI, root_path: str) -> bytes:
         JSON.
     """
     requests: tuple[type, ...] = (StartRequest, StopRequest, ResumeRequest, ForkRequest)
-    kinds = (*requests, RunInfo, AskingRun, RunList, EventPage, GraphList, GraphState, Problem)
+    kinds = (*requests, RunInfo, AskingRun, RunList, EventPage, GraphList, GraphState, TextPart, Metrics, Problem)
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     # A copy: what FastAPI gives is what it keeps.
     written: dict[str, Any] = {**app.openapi(), "components": {"schemas": components}}

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType, json
 
 from riverrun.base.errors import InputError
 from riverrun.events.kinds import Question, RunInterrupted, RunResumed
+from riverrun.graph.questions import is_question_id
 from riverrun.log.store import RunKey, RunRow
 from riverrun.log.view import View
 from riverrun.runs.history import read_log
@@ -77,7 +78,7 @@ async def answer(
     named = await _for_the_only_one(service, key, only) if answers is UNSET else dict(answers)
     for name in named or ():
         # The service would take a mapping of other names for the answer itself.
-        if "?" not in name:
+        if not is_question_id(name):
             raise InputError("E2015", f"{name[:100]!r} is not the id of a question", where=f"answers.{name[:100]}")
     try:
         return Answered(await service.resume(key, named, idem_key), before=False)

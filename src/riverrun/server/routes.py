@@ -19,17 +19,21 @@ from riverrun.base.ids import is_run_id
 from riverrun.graph.plan import Plan
 from riverrun.log.store import RunFilter, RunKey, RunRow
 from riverrun.runs.service import RunService
-from riverrun.server import bodies, openapi, questions
+from riverrun.server import bodies, openapi, questions, steering
 from riverrun.server.answers import HandedOver, JsonAnswer, WrittenHere
-from riverrun.server.gate import READ, RESUME, START, STOP, permit
+from riverrun.server.gate import METRICS, READ, RESUME, START, STOP, permit
 from riverrun.server.inputs import input_schema
+from riverrun.server.measures import MeasuringRoutes
+from riverrun.server.reading import ReadingRoutes, wish_of
 from riverrun.server.runtime import Runtime
 from riverrun.transports import longpoll, sse
 from riverrun.transports.accept import Form, form_of, names_stream
 from riverrun.transports.place import attach, told
+from riverrun.transports.wish import Wish
 from riverrun.wire import pages
 from riverrun.wire.pages import GraphEdge, GraphInfo, GraphList, GraphState
 
+_NO_WISH = Wish()
 _Status = Literal["queued", "running", "parked", "ended"]
 _After = Annotated[str, Query(description="A seq or a cursor; the header Last-Event-ID wins.")]
 _Wait = Annotated[float | None, Query(ge=0, le=60, allow_inf_nan=False, description="Seconds; asks for JSON.")]
@@ -51,17 +55,22 @@ class Routes:
 
     def add_to(self, app: FastAPI) -> None:
         """Add all routes to a program, with their documentation."""
+        reading, measuring = ReadingRoutes(self._runtime), MeasuringRoutes(self._runtime)
         # Each with the scope that its principal needs (PROTOCOL.md §11); None where anybody may ask.
         for method, path, handler, scope, docs in (
             ("POST", "/v1/runs", self.start, START, openapi.START),
             ("GET", "/v1/runs", self.list, READ, openapi.LIST),
             ("GET", "/v1/runs/{run}", self.show, READ, openapi.SHOW),
             ("GET", "/v1/runs/{run}/events", self.events, READ, openapi.EVENTS),
+            ("GET", "/v1/runs/{run}/text", reading.text, READ, openapi.TEXT),
             ("GET", "/v1/runs/{run}/state", self.state, READ, openapi.STATE),
             ("POST", "/v1/runs/{run}/stop", self.stop, STOP, openapi.STOP),
             ("POST", "/v1/runs/{run}/resume", self.resume, RESUME, openapi.RESUME),
             ("POST", "/v1/runs/{run}/fork", self.fork, START, openapi.FORK),
+            ("POST", "/v1/runs/{run}/leave", reading.leave, READ, openapi.LEAVE),
             ("GET", "/v1/graphs", self.graphs, READ, openapi.GRAPHS),
+            ("GET", "/v1/metrics", measuring.metrics, METRICS, openapi.METRICS),
+            ("GET", "/metrics", measuring.exposition, METRICS, openapi.EXPOSITION),
             ("GET", "/healthz", self.health, None, openapi.HEALTH),
             ("GET", "/readyz", self.ready, None, openapi.READY),
             ("GET", "/openapi.json", self.document, READ, openapi.DOCUMENT),
@@ -97,6 +106,7 @@ class Routes:
             context=asked.context,
             config=asked.config,
             when_busy=asked.when_busy,
+            grace=asked.grace,
             idem_key=idem_key,
         )
         return await self._begun(request, service, row)
@@ -146,7 +156,13 @@ class Routes:
         return JsonAnswer(pages.asking_run(row, await questions.parked_questions(service, row)))
 
     async def events(
-        self, request: Request, run: str, after: _After = "", wait: _Wait = None, limit: _PageLimit = 1000
+        self,
+        request: Request,
+        run: str,
+        wish: Annotated[Wish, Depends(wish_of)],
+        after: _After = "",
+        wait: _Wait = None,
+        limit: _PageLimit = 1000,
     ) -> Response:
         """Read the events of a run after a place: live as server-sent events, or as a JSON page.
 
@@ -164,8 +180,8 @@ class Routes:
         place = request.headers.get("last-event-id") or after
         service = await self._runtime.service()
         if form is Form.STREAM:
-            return await self._stream(service, key, place, 200, ())
-        return await self._page(service, key, place, limit, wait or 0.0)
+            return await self._stream(service, key, place, 200, (), wish)
+        return await self._page(service, key, place, limit, wait or 0.0, wish)
 
     async def state(self, request: Request, run: str, at: _At = None) -> Response:
         """Fold the state of the graph from the log.
@@ -196,12 +212,8 @@ class Routes:
         key = self._key(request, run)
         asked = await self._body(request, bodies.StopRequest)
         service = await self._runtime.service()
-        try:
-            return JsonAnswer(pages.run(await service.stop(key, asked.reason)), 202)
-        except InputError as error:
-            if error.code != "E2009":
-                raise
-            return JsonAnswer(pages.run(await service.row(key)))
+        row, status = await steering.stop(service, key, asked.reason)
+        return JsonAnswer(pages.run(row), status)
 
     async def resume(self, request: Request, run: str) -> Response:
         """Answer questions of a run; answers that it has already are taken for the same ones.
@@ -216,11 +228,8 @@ class Routes:
         asked = await self._body(request, bodies.ResumeRequest)
         idem_key = bodies.idem_key(request)
         service = await self._runtime.service()
-        try:
-            row, before = await questions.answer(service, key, asked.answers, asked.answer, idem_key)
-        except CursorError as error:
-            raise await told(error, service.store, key) from None
-        return JsonAnswer(pages.run(row), 200 if before else 202)
+        row, status = await steering.resume(service, key, asked.answers, asked.answer, idem_key)
+        return JsonAnswer(pages.run(row), status)
 
     async def fork(self, request: Request, run: str) -> Response:
         """Begin a run with a copy of another's log; with `Accept: text/event-stream` also attach to it.
@@ -280,19 +289,31 @@ class Routes:
             permit(request.scope, READ)
 
     async def _stream(
-        self, service: RunService, key: RunKey, place: str, status: int, headers: tuple[tuple[bytes, bytes], ...]
+        self,
+        service: RunService,
+        key: RunKey,
+        place: str,
+        status: int,
+        headers: tuple[tuple[bytes, bytes], ...],
+        wish: Wish = _NO_WISH,
     ) -> Response:
         pace, readers = self._runtime.settings.pace, self._runtime.readers
         attached = await attach(service.store, key, place, pace.page_events)
         return HandedOver(
-            lambda receive, send: sse.stream(attached, pace, readers, receive, send, status=status, headers=headers)
+            lambda receive, send: sse.stream(
+                attached, pace, readers, receive, send, wish=wish, status=status, headers=headers
+            )
         )
 
-    async def _page(self, service: RunService, key: RunKey, place: str, limit: int, wait: float) -> Response:
+    async def _page(
+        self, service: RunService, key: RunKey, place: str, limit: int, wait: float, wish: Wish
+    ) -> Response:
         pace, readers = self._runtime.settings.pace, self._runtime.readers
         attached = await attach(service.store, key, place, limit)
         return WrittenHere(
-            lambda receive, send: longpoll.answer(attached, pace, readers, receive, send, limit=limit, wait=wait)
+            lambda receive, send: longpoll.answer(
+                attached, pace, readers, receive, send, limit=limit, wait=wait, wish=wish
+            )
         )
 
     async def _body(self, request: Request, kind: type[bodies.Body]) -> bodies.Body:

@@ -7,6 +7,7 @@ the host did so in its own lifespan (`async with app.state.riverrun`). It does n
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -15,8 +16,10 @@ from riverrun.base.errors import InputError, StoreError
 from riverrun.base.ids import is_tenant
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore
+from riverrun.runs.janitor import Janitor
 from riverrun.runs.service import RunService
 from riverrun.server.gate import principal_of
+from riverrun.server.presence import Presence
 from riverrun.server.settings import ServerSettings
 from riverrun.stores.open import open_store
 from riverrun.transports.serve import Readers
@@ -42,6 +45,9 @@ class Runtime:
         settings: As given.
         asks_who: As given.
         readers: The open connections.
+        presence: Which runs they read.
+        errors: How many answers were errors, by code.
+        since_ms: When it was made, in milliseconds since the Unix epoch.
     """
 
     def __init__(
@@ -57,11 +63,15 @@ class Runtime:
         self.plans = plans
         self.settings = settings
         self.asks_who = asks_who
-        self.readers = Readers()
         self._store = store
         self._tenant_of = tenant_of
         self._clock = clock or SystemClock()
+        self.presence = Presence(self.service, self._clock)
+        self.readers = Readers(self.presence)
+        self.errors: Counter[str] = Counter()
+        self.since_ms = self._clock.now_ms()
         self._service: RunService | None = None
+        self._janitor: Janitor | None = None
         self._closed = False
         self._changing = asyncio.Lock()
 
@@ -74,14 +84,21 @@ class Runtime:
         async with self._changing:
             if self._service is None:
                 self._service = await self._make()
+                self._janitor = Janitor(self._service.store, self._clock, self.settings.retention)
+                self._janitor.open()
                 self._closed = self.readers.leaving = False
+                self.presence.open()
 
     async def close(self) -> None:
         """Send readers away, then close the service and a store that was opened here. Runs stay in the log."""
         self.leave()
         async with self._changing:
+            await self.presence.close()  # while the store can still be written
             self._closed = True
             service, self._service = self._service, None
+            janitor, self._janitor = self._janitor, None
+            if janitor is not None:
+                await janitor.close()
             if service is not None:
                 await service.close()
                 if isinstance(self._store, str):

@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from riverrun.base.errors import InputError
 from riverrun.server.arrival import arrival
 from riverrun.server.runtime import Runtime
+from riverrun.server.upgrade import Upgraded
 
 _BACKLOG = 2048
 # The store's thread waits for the interpreter lock while the event loop is busy, by default 5 ms at a time, again and
@@ -54,9 +55,13 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=arrival(settings.head_timeout, settings.max_head_bytes),
+                http=arrival(settings.head_timeout, settings.max_head_bytes, settings.stall_timeout),
                 lifespan="on",
-                ws="none",
+                ws=Upgraded,
+                ws_max_size=settings.max_body_bytes,
+                ws_ping_interval=settings.heartbeat_interval,
+                ws_ping_timeout=settings.stall_timeout,
+                ws_per_message_deflate=False,  # docs/decisions/015: a window per socket, and bytes that nobody shares
                 log_config=None,  # a library does not set up logging; warnings and errors reach stderr all the same
                 access_log=False,
                 server_header=False,

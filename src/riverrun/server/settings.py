@@ -5,14 +5,16 @@ Nothing else here reads the environment. Units are in the names; seconds are pla
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from riverrun.base.errors import InputError
+from riverrun.runs.janitor import Retention
 from riverrun.runs.settings import RunSettings
 from riverrun.transports.serve import Pace
+from riverrun.transports.websocket import Allowance
 
 PREFIX = "RIVERRUN_"
 DEFAULT_STORE = "sqlite:///riverrun.db"
@@ -31,7 +33,8 @@ _Origin = Annotated[str, Field(pattern=r"^https?://[^/?#@*\s]+$")]
 _Hosts = Annotated[tuple[_Host, ...], NoDecode, BeforeValidator(_names)]
 _Origins = Annotated[tuple[_Origin, ...], NoDecode, BeforeValidator(_names)]
 # Each default has one home, where the thing that it limits lives.
-_RUNS, _PACE = RunSettings(), Pace()
+_RUNS, _PACE, _SOCKET = RunSettings(), Pace(), Allowance()
+_RETENTION = Retention()
 
 
 class ServerSettings(BaseSettings):
@@ -43,6 +46,7 @@ class ServerSettings(BaseSettings):
         store: Where runs live: `sqlite:///file` or `memory:`.
         heartbeat_interval: Seconds of silence on a stream after which a heartbeat is sent.
         keys: Who may ask: `key:tenant:scopes` with commas between them, or `@file`; None asks nobody who they are.
+        console: Whether the console is served at `/console`.
         allowed_hosts: Names that requests may come by beside `localhost`, `127.0.0.1` and `[::1]`, with any port; `*`
             is any name. Empty, requests that do not arrive at the loopback, and those of a mounted program, are not
             asked. With commas in the environment.
@@ -53,11 +57,20 @@ class ServerSettings(BaseSettings):
         head_timeout: Seconds that they may take to arrive.
         page_events: Events per read and write of one reader, at most.
         page_bytes: Bytes per write of one reader, at most, unless a single event is longer.
+        max_age: Seconds after which a stream is asked to come back, less up to a fifth by chance.
+        stall_timeout: Seconds that a reader may take nothing of what was written to it; then it is cut.
+        socket_attachments: Runs that one WebSocket may be attached to at once (E2021).
+        socket_idle_timeout: Seconds after which a WebSocket without attachments and requests is closed.
         lease_seconds: How long a run stays with a worker that has died.
         max_running: Runs that run at once.
         max_waiting: Runs that may wait for a place; beyond that a start is refused (E3010).
         recursion_limit: Executions of nodes that a run may make, unless its start says otherwise.
-        pool_size: Threads for sync nodes.
+        pool_size: Threads for sync nodes that stay.
+        pool_max: Threads for sync nodes while the queue before them is full.
+        pool_queue: Calls of sync nodes that may wait for a thread.
+        pool_full: When even that is full: `wait`, `refuse` (E3044) or `call` on the event loop.
+        keep_days: Days after its end that a run is removed; 0: never. Unfinished runs stay, and what another stands on.
+        compact_after: Seconds after its end that the log of a run is packed.
         shutdown_timeout: Seconds that open streams get to say goodbye when the server stops.
     """
 
@@ -68,6 +81,7 @@ class ServerSettings(BaseSettings):
     store: str = DEFAULT_STORE
     heartbeat_interval: _Seconds = _PACE.heartbeat_interval
     keys: SecretStr | None = None
+    console: bool = True
     allowed_hosts: _Hosts = ()
     allowed_origins: _Origins = ()
     max_body_bytes: _Count = 1024 * 1024
@@ -76,17 +90,31 @@ class ServerSettings(BaseSettings):
     head_timeout: _Seconds = 10.0
     page_events: Annotated[int, Field(ge=1, le=10_000)] = _PACE.page_events
     page_bytes: _Count = _PACE.page_bytes
+    max_age: _Seconds = _PACE.max_age
+    stall_timeout: _Seconds = 120.0
+    socket_attachments: _Count = _SOCKET.attachments
+    socket_idle_timeout: _Seconds = _SOCKET.idle_timeout
     lease_seconds: _Seconds = _RUNS.lease_seconds
     max_running: _Count = _RUNS.max_running
     max_waiting: Annotated[int, Field(ge=0)] = _RUNS.max_waiting
     recursion_limit: _Count = _RUNS.recursion_limit
     pool_size: _Count = _RUNS.pool_size
+    pool_max: _Count = _RUNS.pool_max
+    pool_queue: Annotated[int, Field(ge=0)] = _RUNS.pool_queue
+    pool_full: Literal["wait", "refuse", "call"] = _RUNS.pool_full
+    keep_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = _RETENTION.keep_days
+    compact_after: Annotated[float, Field(ge=0, allow_inf_nan=False)] = _RETENTION.compact_after
     shutdown_timeout: _Seconds = 5.0
 
     @property
     def pace(self) -> Pace:
         """The part that transports need."""
-        return Pace(self.page_events, self.page_bytes, self.heartbeat_interval)
+        return Pace(self.page_events, self.page_bytes, self.heartbeat_interval, self.max_age)
+
+    @property
+    def retention(self) -> Retention:
+        """The part that the janitor needs."""
+        return Retention(keep_days=self.keep_days, compact_after=self.compact_after)
 
     @property
     def runs(self) -> RunSettings:
@@ -97,6 +125,9 @@ class ServerSettings(BaseSettings):
             recursion_limit=self.recursion_limit,
             lease_seconds=self.lease_seconds,
             pool_size=self.pool_size,
+            pool_max=self.pool_max,
+            pool_queue=self.pool_queue,
+            pool_full=self.pool_full,
         )
 
 

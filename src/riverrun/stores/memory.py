@@ -26,7 +26,7 @@ from riverrun.log.log import (
     status_at_birth,
     wakes,
 )
-from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow, Status
+from riverrun.log.store import Control, Created, Held, Kept, Page, Renewal, RunFilter, RunKey, RunRow, Status
 from riverrun.stores.waiting import Waiting, WaitingRooms, wake
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class _Run:
         "epoch",
         "floor",
         "head",
+        "kept",
         "keys",
         "lease_until_ms",
         "packed",
@@ -72,6 +73,7 @@ class _Run:
         self.compacted = False
         self.controls: list[Control] = []
         self.keys: dict[str, Control] = {}
+        self.kept: Kept | None = None
         self.waiting: Waiting = {}
 
     def own(self, worker: str, until_ms: int) -> None:
@@ -137,8 +139,30 @@ class _Threads:
         return run.status == "running" and run.lease_until_ms <= now_ms
 
 
-class MemoryStore:
-    """Keep logs in this process (`LogStore`, `AppendsAtOnce`).
+class _Checkpoints:
+    """The checkpoints of a store: each beside its run, and gone with it (`KeepsCheckpoints`)."""
+
+    _runs: dict[RunKey, _Run]
+    _lock: Lock
+
+    async def keep(self, key: RunKey, epoch: int, seq: int, body: bytes) -> bool:
+        """Keep a checkpoint, as `KeepsCheckpoints.keep` says."""
+        with self._lock:
+            run = self._runs.get(key)
+            if run is None or run.epoch != epoch or run.head < seq or (run.kept is not None and run.kept.seq >= seq):
+                return False
+            run.kept = Kept(seq, run.started.log, body)
+            return True
+
+    async def kept(self, key: RunKey) -> Kept | None:
+        """Give the checkpoint of a run, as `KeepsCheckpoints.kept` says."""
+        with self._lock:
+            run = self._runs.get(key)
+            return None if run is None else run.kept
+
+
+class MemoryStore(_Checkpoints):
+    """Keep logs in this process (`LogStore`, `AppendsAtOnce`, `KeepsCheckpoints`).
 
     Args:
         clock: Tells when leases end; the system's by default.
@@ -257,6 +281,7 @@ class MemoryStore:
             if last.terminal:
                 ending = ending_of(last)
                 run.ending = None if ending is None else ending.value
+                run.kept = None
             if run.waiting:
                 woken, run.waiting = run.waiting, {}
                 wake(woken)

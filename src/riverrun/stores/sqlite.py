@@ -17,7 +17,8 @@ from msgspec import structs
 from riverrun.base.clock import Clock, SystemClock
 from riverrun.base.errors import InputError, NotFound
 from riverrun.events.kinds import Event, RunStarted
-from riverrun.log.store import Control, Created, Held, Page, Renewal, RunFilter, RunKey, RunRow
+from riverrun.log.store import Control, Created, Held, Kept, Page, Renewal, RunFilter, RunKey, RunRow
+from riverrun.stores import sqlite_checkpoints as checkpoints
 from riverrun.stores import sqlite_verbs as verbs
 from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_append import Append, Appender
@@ -33,7 +34,7 @@ from riverrun.stores.waiting import wake
 
 
 class SqliteStore:
-    """Keep logs in a SQLite file (`LogStore`).
+    """Keep logs in a SQLite file (`LogStore`, `KeepsCheckpoints`).
 
     Args:
         path: The file; it is made where there is none, its directory is not.
@@ -165,6 +166,24 @@ class SqliteStore:
         if not all(map(_storable, (tenant, *(name for name in structs.astuple(choice) if isinstance(name, str))))):
             return []  # nobody is called that
         return await self._readers.run(list_rows, tenant, choice)
+
+    async def keep(self, key: RunKey, epoch: int, seq: int, body: bytes) -> bool:
+        """Keep a checkpoint, as `KeepsCheckpoints.keep` says.
+
+        Raises:
+            StoreError: E4002, the store cannot be written.
+        """
+        if not all(map(_storable, key)):
+            return False
+        return await self._writer.write(Request(checkpoints.keep(key, epoch, seq, body), size_bytes=len(body)))
+
+    async def kept(self, key: RunKey) -> Kept | None:
+        """Give the checkpoint of a run, as `KeepsCheckpoints.kept` says.
+
+        Raises:
+            StoreError: E4002, the store cannot be read.
+        """
+        return await self._readers.run(checkpoints.kept, key) if all(map(_storable, key)) else None
 
     async def sweep(self, ended_before_ms: int) -> int:
         """Remove runs that ended before a time, as `LogStore.sweep` says.

@@ -37,12 +37,13 @@ FROM json_each(?) AS k CROSS JOIN run AS r ON r.tenant = k.value ->> 0 AND r.run
 _PAGE = f"""
 SELECT r.head, r.epoch, r.status, r.log, r.floor, b.place, b.first_seq, b.epoch, b.body, b.crc
 FROM run AS r LEFT JOIN batch AS b
-  ON b.place > (r.id << {SEQ_BITS}) + ?3 AND b.place <= (r.id << {SEQ_BITS}) + r.head
+  ON b.place > (r.id << {SEQ_BITS}) + ?3 AND b.place <= (r.id << {SEQ_BITS}) + {SEQ_MASK}
 WHERE r.tenant = ?1 AND r.run = ?2
 ORDER BY b.place
 """  # noqa: S608 two integers of ours
 
 _ROW = f"SELECT {ROW} FROM run WHERE id = ?"  # noqa: S608 names of ours
+_LAST = "SELECT place, epoch FROM batch WHERE place > ? AND place <= ? ORDER BY place DESC LIMIT 1"
 _BODY = "SELECT body, crc, first_seq, epoch FROM batch WHERE place = ?"
 
 # What is asked for becomes part of the query as one of these fixed texts; its value never does.
@@ -177,6 +178,7 @@ def read_page(db: apsw.Connection, key: RunKey, after: int, limit: int) -> Page:
     shelf = Shelf(db)
     try:
         for head, epoch, status, log, floor, *batch in cursor:
+            _check_row(key.run, head, status, batch)
             if page is None:
                 check_place(after, head, floor)
                 page = Page([], head, epoch, status, log, floor)
@@ -185,6 +187,8 @@ def read_page(db: apsw.Connection, key: RunKey, after: int, limit: int) -> Page:
             place = page.records[-1].seq if page.records else after
             room = limit - len(page.records)
             page.records.extend(records_of(key.run, batch, shelf, place + 1, place + room))
+            if batch[2] > epoch:
+                raise damaged(key.run, f"its row says epoch {epoch}, and there are events of epoch {batch[2]}")
     except UnicodeError as error:
         raise damaged(key.run, f"its row is not text: {error}") from None
     finally:
@@ -194,6 +198,31 @@ def read_page(db: apsw.Connection, key: RunKey, after: int, limit: int) -> Page:
     if not page.records and after < page.head and limit > 0:
         raise damaged(key.run, f"its log has a hole after {after}")
     return page
+
+
+def _check_row(run: str, head: int, status: str, batch: Sequence[Any]) -> None:
+    """Hold the row of a run against its log, so that it needs no checksum of its own, which each append would pay."""
+    if status not in _STATUSES:
+        raise damaged(run, f"it is said to be {status!r}")
+    if batch[0] is not None and batch[0] & SEQ_MASK > head:
+        raise damaged(run, f"its row says that it ends at {head}, and there is event {batch[0] & SEQ_MASK}")
+
+
+def is_whole(db: apsw.Connection, run_id: int, head: int, epoch: int) -> bool:
+    """Say whether the row of a run and its log agree where it ends.
+
+    Args:
+        db: Any connection.
+        run_id: Number of the run.
+        head: As its row says.
+        epoch: As its row says.
+
+    Returns:
+        Whether they do.
+    """
+    first = run_id << SEQ_BITS
+    found = rows(db, _LAST, (first, first + SEQ_MASK))
+    return bool(found) and found[0][0] == first + head and found[0][1] <= epoch
 
 
 def records_of(run: str, batch: Sequence[Any], shelf: Shelf, begin: int, end: int) -> list[Record]:

@@ -8,7 +8,23 @@ on. Every version that was ever released stays in `MIGRATIONS`.
 from __future__ import annotations
 
 APPLICATION_ID = 0x52495652  # "RIVR"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+_CHECKPOINTS_OF_3 = """
+CREATE TABLE checkpoint (
+  run INTEGER PRIMARY KEY,               -- run.id
+  seq INTEGER NOT NULL,
+  body BLOB NOT NULL,                    -- see graph/checkpoint.py
+  crc INTEGER NOT NULL                   -- of all the others (checksum)
+) STRICT;
+-- By triggers, so that a process of an older version drops them too.
+CREATE TRIGGER checkpoint_of_what_ended AFTER UPDATE OF status ON run WHEN NEW.status = 'ended' BEGIN
+  DELETE FROM checkpoint WHERE run = NEW.id;
+END;
+CREATE TRIGGER checkpoint_of_what_is_gone AFTER DELETE ON run BEGIN
+  DELETE FROM checkpoint WHERE run = OLD.id;
+END;
+"""
 
 _INDEXES_OF_2 = """
 CREATE INDEX run_to_compact ON run (updated_ms) WHERE status = 'ended' AND compacted = 0;
@@ -62,7 +78,7 @@ CREATE TABLE control (
   PRIMARY KEY (run, n)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX control_by_idem_key ON control (run, idem_key) WHERE idem_key IS NOT NULL;
-{_INDEXES_OF_2}"""
+{_INDEXES_OF_2}{_CHECKPOINTS_OF_3}"""
 
 # Version → the statements that make the next one of it.
 MIGRATIONS: dict[int, str] = {
@@ -78,4 +94,5 @@ UPDATE run SET base_run = (
 UPDATE run SET status = 'queued'  -- what was asked of it had woken nobody
 WHERE status = 'parked' AND EXISTS (SELECT 1 FROM control AS c WHERE c.run = run.id AND c.kind IN ('resume', 'stop'));
 {_INDEXES_OF_2}""",  # noqa: S608 text of ours
+    2: _CHECKPOINTS_OF_3,
 }

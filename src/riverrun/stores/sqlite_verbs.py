@@ -22,7 +22,7 @@ from riverrun.stores.batch import pack
 from riverrun.stores.checksum import batch_name, checksum, fits
 from riverrun.stores.phrases import Books
 from riverrun.stores.sqlite_file import place, rows
-from riverrun.stores.sqlite_rows import ROW, Shelf, records_of, row_at, row_of, states
+from riverrun.stores.sqlite_rows import ROW, Shelf, is_whole, records_of, row_at, row_of, states
 from riverrun.stores.sqlite_writer import Done
 from riverrun.stores.tails import Change
 
@@ -166,11 +166,14 @@ def claim(
 
 
 def _free(db: apsw.Connection, now_ms: int, names: str, limit: int) -> list[tuple[int, str]]:
-    """Find runs that can be claimed; one whose row is damaged is passed over, and holds nobody up."""
+    """Find runs that can be claimed; one whose row is damaged, or not that of its log, is passed over."""
     found: list[tuple[int, str]] = []
     after = 0
     while len(found) < limit and (more := rows(db, _FREE, (now_ms, names, limit - len(found), after))):
-        found += [(run_id, status) for run_id, status in more if row_at(db, run_id) is not None]
+        for run_id, status in more:
+            row = row_at(db, run_id)
+            if row is not None and is_whole(db, run_id, row.head, row.epoch):
+                found.append((run_id, status))
         after = more[-1][0]
     return found
 

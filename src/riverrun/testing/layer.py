@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 from typing import Any, Final
 
-from riverrun.log.store import Control, Created, LogStore, Page, Renewal, RunRow
+from riverrun.log.store import Control, Created, KeepsCheckpoints, Kept, LogStore, Page, Renewal, RunRow
 
 _NAMES = {
     name: tuple(inspect.signature(verb).parameters)[1:]
-    for name, verb in vars(LogStore).items()
+    for seam in (LogStore, KeepsCheckpoints)
+    for name, verb in vars(seam).items()
     if inspect.isfunction(verb) and not name.startswith("_")
 }
 VERBS: Final = tuple(name for name in _NAMES if name != "close")
@@ -137,6 +138,16 @@ class StoreLayer:
         """Do as `LogStore.compact`."""
         runs: int = await self.around(Call("compact", args, options))
         return runs
+
+    async def keep(self, *args: Any, **options: Any) -> bool:
+        """Do as `KeepsCheckpoints.keep`."""
+        done: bool = await self.around(Call("keep", args, options))
+        return done
+
+    async def kept(self, *args: Any, **options: Any) -> Kept | None:
+        """Do as `KeepsCheckpoints.kept`."""
+        checkpoint: Kept | None = await self.around(Call("kept", args, options))
+        return checkpoint
 
     async def list(self, *args: Any, **options: Any) -> list[RunRow]:
         """Do as `LogStore.list`."""

@@ -22,7 +22,7 @@ from riverrun.log.store import RunKey
 from riverrun.runs.settings import RunSettings
 from riverrun.testing.faults import Fault, Kind
 from riverrun.testing.layer import Call
-from riverrun.testing.sketches import Sketch, draw
+from riverrun.testing.sketches import ANSWER, Sketch, draw
 from riverrun.testing.verdict import Outcome, judge
 from riverrun.testing.virtual import run_virtually
 from riverrun.testing.workers import Worker
@@ -68,6 +68,11 @@ class Chaos:
         """Let everything pass from now on."""
         self._over = True
 
+    @property
+    def ceased(self) -> bool:
+        """Whether everything passes."""
+        return self._over
+
 
 class _Wish(Struct):
     """One run as its user wanted it."""
@@ -77,7 +82,9 @@ class _Wish(Struct):
     delay: float
     timeout: float | None
     stop_after: float | None
+    forks: bool
     key: RunKey | None = None
+    fork: RunKey | None = None
 
 
 def simulate(seed: int) -> Outcome:
@@ -96,26 +103,35 @@ async def _live(random: Random) -> Outcome:
     loop = asyncio.get_running_loop()
     chaos = Chaos(random, loop, random.choice((0.0, 0.02, 0.1, 0.3)))
     slowest = random.choice((0.0, 0.002, 0.05, 0.4))
-    settings = RunSettings(lease_seconds=random.choice((3.0, 10.0)), max_running=random.choice((1, 100)))
+    settings = RunSettings(
+        lease_seconds=random.choice((3.0, 10.0)),
+        max_running=random.choice((1, 100)),
+        checkpoint_events=random.choice((0, 3, 8)),
+        checkpoint_interval=0.5,
+    )
     async with make_world(random, chaos, lambda: random.random() * slowest, settings) as world:
         slowest_renewal = random.choice((slowest, slowest, 1.2 * settings.lease_seconds))
-        world.renewal_lag = lambda: random.random() * slowest_renewal
+        world.renewal_lag = lambda: random.random() * (slowest if chaos.ceased else slowest_renewal)
         wishes = [_wish(random, number) for number in range(random.randint(1, 2))]
         plans = {wish.graph: wish.sketch.plan(wish.graph, world.note) for wish in wishes}
         life = _Life(world, chaos, plans)
         readers = await life.run(wishes)
         outcome = await judge(world, readers, plans)
         outcome.tally.faults += life.faults
+        outcome.checkpoints = sum(worker.checkpoints_begun for worker in world.workers)
         for wish in wishes:
-            place = world.keys.index(_key(wish))
-            _judge_wish(wish, (await world.log(_key(wish)))[-1], outcome.states[place], outcome)
+            for key in (wish.key, wish.fork):
+                if key is not None:
+                    last = (await world.log(key))[-1]
+                    _judge_wish(wish, last, outcome.states[world.keys.index(key)], outcome)
         return outcome
 
 
 def _wish(random: Random, number: int) -> _Wish:
     timeout = random.choice((None, None, None, 1.0, 8.0))
     stop_after = random.choice((None, None, None, 0.1, 3.0, 12.0))
-    return _Wish(draw(random), f"g{number}", random.random() * 4 * number, timeout, stop_after)
+    forks = random.random() < 0.2
+    return _Wish(draw(random), f"g{number}", random.random() * 4 * number, timeout, stop_after, forks)
 
 
 class _Life:
@@ -144,14 +160,33 @@ class _Life:
     async def _user(self, wish: _Wish, group: asyncio.TaskGroup) -> None:
         await asyncio.sleep(wish.delay)
         wish.key = key = await self._world.start(wish.graph, timeout=wish.timeout)
-        for number in range(self._random.randint(1, 2)):
-            reader = Reader(self._world, f"{wish.graph}-reader{number}", key, self._patience)
-            self._readers.append(reader)
-            group.create_task(reader.read())
+        self._read(wish.graph, key, group)
+        if wish.sketch.asks:
+            group.create_task(self._answer(key))
         if wish.stop_after is not None:
             await asyncio.sleep(wish.stop_after)
             await self._world.stop(key)
         await self._world.ended(key)
+        if wish.forks:
+            head = len(await self._world.log(key))
+            wish.fork = await self._world.fork(key, self._random.choice((None, self._random.randint(1, head))))
+            self._read(f"{wish.graph}-fork", wish.fork, group)
+            if wish.sketch.asks:
+                group.create_task(self._answer(wish.fork))
+            await self._world.ended(wish.fork)
+
+    def _read(self, name: str, key: RunKey, group: asyncio.TaskGroup) -> None:
+        for number in range(self._random.randint(1, 2)):
+            reader = Reader(self._world, f"{name}-reader{number}", key, self._patience)
+            self._readers.append(reader)
+            group.create_task(reader.read())
+
+    async def _answer(self, key: RunKey) -> None:
+        """Answer whatever a run asks, some of it at a time, whoever is alive then; a request may get lost."""
+        while (questions := await self._world.asked(key)) is not None:
+            await asyncio.sleep(self._random.choice((0.1, 2.0, 9.0)))
+            some = self._random.sample(questions, self._random.randint(1, len(questions))) if questions else ()
+            await self._world.resume(key, dict.fromkeys(some, ANSWER))
 
     def _patience(self) -> int | None:
         return self._random.choice((None, 1, 2, 5))
@@ -206,11 +241,6 @@ class _Life:
             worker.wall.jump(self._random.choice((-3600.0, -1.0, 1.0, 3600.0)))
         else:
             self._world.set_clock(self._random.choice((-15.0, 1.0, 15.0)))
-
-
-def _key(wish: _Wish) -> RunKey:
-    assert wish.key is not None
-    return wish.key
 
 
 def _judge_wish(wish: _Wish, last: Event, state: dict[str, Any], outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What a store must obey (L1 to L7 and L9 to L15 of `riverrun.log.store`), as one call that any store can be given.
+"""What a store must obey (L1 to L15 of `riverrun.log.store`), as one call that any store can be given.
 
 def test_my_store():
     check_store(lambda clock: MyStore(clock))
@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from riverrun.base.clock import ManualClock
 from riverrun.testing.store_cases import CASES, DURABLE_CASES, Case
+from riverrun.testing.store_checkpoint_cases import CHECKPOINT_CASES
 from riverrun.testing.store_machine import store_machine
 from riverrun.testing.store_run_cases import RUN_CASES
 from riverrun.testing.store_writing import MakeStore, Reopen
@@ -35,7 +36,7 @@ def check_store(make_store: MakeStore, reopen: Reopen | None = None, histories: 
         RiverrunError: The store raised where it may not.
         TimeoutError: A hint that must come did not.
     """
-    for case in (*CASES, *RUN_CASES, *(DURABLE_CASES if reopen else ())):
+    for case in (*CASES, *RUN_CASES, *CHECKPOINT_CASES, *(DURABLE_CASES if reopen else ())):
         asyncio.run(_try(case, make_store))
     run_state_machine_as_test(store_machine(make_store, reopen), settings=histories)
 

@@ -57,6 +57,7 @@ class Outcome(Struct, kw_only=True):
         history: All calls of the store.
         endings: How the runs ended, in the order in which they were acknowledged.
         states: What their logs fold to.
+        checkpoints: How many folds began with a checkpoint.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -64,6 +65,7 @@ class Outcome(Struct, kw_only=True):
     history: list[Entry] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: int = 0
 
 
 async def judge(world: World, readers: list[Reader], plans: dict[str, Plan]) -> Outcome:
@@ -77,12 +79,13 @@ async def judge(world: World, readers: list[Reader], plans: dict[str, Plan]) -> 
     Returns:
         What was found.
     """
-    outcome = Outcome(history=world.history.entries)
+    # As it is now: a fork that nobody heard of may still be going on.
+    outcome = Outcome(history=list(world.history.entries))
     outcome.tally.faults = world.faults
     outcome.problems += world.broken
-    outcome.problems += map(str, check_history(world.history.entries))
+    outcome.problems += map(str, check_history(outcome.history))
     kept: dict[RunKey, dict[int, bytes]] = {}
-    appended = {entry.key for entry in world.history.entries if entry.verb == "append" and entry.key is not None}
+    appended = {entry.key for entry in outcome.history if entry.verb == "append" and entry.key is not None}
     for key in appended.difference(world.keys):  # made, but their users never heard of it
         kept[key] = {record.seq: record.data for record in (await world.store.read(key, 0, 1_000_000)).records}
     for key in world.keys:
@@ -94,7 +97,7 @@ async def judge(world: World, readers: list[Reader], plans: dict[str, Plan]) -> 
         outcome.problems += _problems_of_log(key, log)
         outcome.problems += _problems_of_calls(key, log, max(page.epoch, 1), world)
         await _judge_state(world, key, log, plans, outcome)
-    _count_acknowledged(world, kept, outcome)
+    _count_acknowledged(kept, outcome)
     for reader in readers:
         _judge_reader(reader, kept[reader.key], outcome)
     for name in ("lost", "repeated", "reordered"):
@@ -139,9 +142,9 @@ async def _judge_state(world: World, key: RunKey, log: list[Event], plans: dict[
     outcome.states.append(folded)
 
 
-def _count_acknowledged(world: World, kept: dict[RunKey, dict[int, bytes]], outcome: Outcome) -> None:
-    asked = {entry.call: entry for entry in world.history.entries if entry.phase == "asked" and entry.verb == "append"}
-    for entry in world.history.entries:
+def _count_acknowledged(kept: dict[RunKey, dict[int, bytes]], outcome: Outcome) -> None:
+    asked = {entry.call: entry for entry in outcome.history if entry.phase == "asked" and entry.verb == "append"}
+    for entry in outcome.history:
         if entry.phase == "given" and entry.call in asked:
             sent = asked[entry.call]
             log = kept.get(sent.key, {}) if sent.key is not None else {}

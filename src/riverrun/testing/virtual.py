@@ -40,7 +40,7 @@ class Process:
         self.name = name
         self.alive = True
         self.paused = False
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[Any], None] = {}  # in order: that of a set is another one each time
         self._held: list[_Callback] = []
 
     def pause(self) -> None:
@@ -222,8 +222,8 @@ def _make_task(loop: asyncio.AbstractEventLoop, body: Any, **options: Any) -> as
     context: Context | None = options.get("context")
     process = _PROCESS.get() if context is None else context.get(_PROCESS)
     if process is not None:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(lambda done: process.tasks.pop(done, None))
     return task
 
 

@@ -219,6 +219,11 @@ class Worker(RunService):
         super().__init__(store, graphs, clock=self.wall, settings=settings)
         self._leases = LoopLeaseKeeper(store, self.worker, self.wall, settings.lease_seconds, self.lease_process, lag)
 
+    @property
+    def checkpoints_begun(self) -> int:
+        """How many folds began with a checkpoint."""
+        return self._history.checkpoints.counts["begun"]
+
     def kill(self) -> None:
         """End it as SIGKILL does: nothing is given back, and what is under way to the store arrives."""
         self.process.kill()

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from riverrun.base.errors import InputError, NotFound, StoreError
-from riverrun.events.kinds import Event, NodeCompleted
+from riverrun.events.kinds import Event, NodeCompleted, RunInterrupted
 from riverrun.graph.plan import Plan
 from riverrun.log.store import LogStore, Page, RunKey, RunRow
 from riverrun.log.view import View
@@ -262,6 +262,24 @@ class World:
             head = page.head
             await self.store.wait(key, head, _LOOK_AGAIN_INTERVAL)
 
+    async def asked(self, key: RunKey) -> list[str] | None:
+        """Wait until a run is parked.
+
+        Args:
+            key: Which run.
+
+        Returns:
+            The ids of its questions; None when it has ended.
+        """
+        while True:
+            page = await self.store.read(key, 0, 1_000_000)
+            if page.status == "ended":
+                return None
+            if page.status == "parked":
+                parkings = (one.event for one in reversed(page.records) if isinstance(one.event, RunInterrupted))
+                return [each.id for each in next(parkings).questions]
+            await self.store.wait(key, page.head, _LOOK_AGAIN_INTERVAL)
+
     async def resume(self, key: RunKey, answers: object) -> bool:
         """Answer a run as a user does: ask, with the same key, until it is acknowledged.
 
@@ -364,7 +382,9 @@ async def make_world(random: Random, plan: FaultPlan, lag: Lag, settings: RunSet
     assert isinstance(loop, VirtualLoop)
     # `base.ids` is the only maker of randomness; everything else that is random here asks `random`.
     chance = patch("riverrun.base.ids.os", SimpleNamespace(urandom=random.randbytes))
-    with chance, patch("riverrun.base.ids.last_born", [0, 0]):
+    # Its thread pings the loop in real time, so that a busy machine would be another world.
+    unwatched = patch("riverrun.runs.driver.watchdog", SimpleNamespace(enter=lambda *_: None, leave=lambda _: None))
+    with chance, unwatched, patch("riverrun.base.ids.last_born", [0, 0]):
         world = World(loop, random, plan, lag, settings)
         try:
             yield world

@@ -5,7 +5,8 @@ Rules of this file and its neighbours:
 * A transport sends nothing that it did not read from the log, except heartbeats and the close frame (PROTOCOL.md §1).
 * No queue per reader: a bounded page is read, written in one go, and the server's drain is awaited. A slow reader
   holds one page, and the run never waits for it.
-* Beside the task of the request there is one more per connection, which does nothing but watch for the reader to leave.
+* Beside the task of the request there is one more per connection, which watches for the reader to leave; of a WebSocket
+  it also takes the requests (`websocket.py`).
 
 It knows ASGI (scope, receive, send); it does not know a framework, a route or a store.
 """
@@ -15,10 +16,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from riverrun.events.ending import Close
 from riverrun.events.record import Record
+from riverrun.log.store import RunKey
 
 Message = MutableMapping[str, Any]  # what ASGI calls an event; here that word is taken
 Receive = Callable[[], Awaitable[Message]]
@@ -26,6 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+_GONE = frozenset({"http.disconnect", "websocket.disconnect"})
 
 
 class Pace(NamedTuple):
@@ -35,34 +38,52 @@ class Pace(NamedTuple):
         page_events: Events per read, at most.
         page_bytes: Bytes per write, at most, unless a single event is longer.
         heartbeat_interval: Seconds of silence after which a heartbeat is sent.
+        max_age: Seconds after which a stream is asked to come back, less up to a fifth by chance.
     """
 
     page_events: int = 500
     page_bytes: int = 256 * 1024
     heartbeat_interval: float = 15.0
+    max_age: float = 900.0
+
+
+class Reader(NamedTuple):
+    """Who reads: which run, and under which name if the reader gave itself one."""
+
+    key: RunKey
+    name: str = ""
 
 
 class Connection:
     """One reader's connection while it is open; made by `Readers.connection`.
 
     Attributes:
-        close: How it was ended from outside: detached (the reader left) or rotated (the server asks it to come back).
+        reader: Who reads; None where that is not one run's reader.
+        close: How it was ended from outside: detached (the reader left), rotated (the server asks it to come back) or
+            superseded (the same reader has a newer one).
         writing: Set by the transport around each write of events.
+        place: seq of the last event that was written.
+        head: seq of the last event that the log was seen to have.
+        since: When the write under way began, on the loop's clock.
     """
 
-    __slots__ = ("_scope", "close", "writing")
+    __slots__ = ("_scope", "close", "head", "place", "reader", "since", "writing")
 
-    def __init__(self, scope: asyncio.Timeout) -> None:
+    def __init__(self, scope: asyncio.Timeout, reader: Reader | None = None) -> None:
         self._scope: asyncio.Timeout | None = scope
+        self.reader = reader
         self.close: Close | None = None
         self.writing = False
+        self.place = self.head = 0
+        self.since = 0.0
 
     def cut(self, close: Close) -> None:
         """End the connection from outside; who has left needs no close frame, so DETACHED wins over ROTATED.
 
         Args:
-            close: DETACHED interrupts whatever the transport waits for. ROTATED lets a write under way come to its
-                end, so that the close frame never stands inside another block; the transport looks at `close` then.
+            close: DETACHED interrupts whatever the transport waits for. ROTATED and SUPERSEDED let a write under way
+                come to its end, so that the close frame never stands inside another block; the transport looks at
+                `close` then.
         """
         if self._scope is None or self._scope.expired() or self.close in (close, Close.DETACHED):
             return
@@ -77,20 +98,47 @@ class Connection:
         self._scope = None
 
 
-class Readers:
-    """The open connections of one server: counted, and told to leave when it shuts down."""
+class Attends(Protocol):
+    """Who wants to know which runs are read."""
 
-    def __init__(self) -> None:
+    def came(self, reader: Reader) -> None:
+        """Note that a connection was opened."""
+        ...
+
+    def left(self, reader: Reader, close: Close | None) -> None:
+        """Note that it is no more, and how it ended."""
+        ...
+
+    def polled(self, reader: Reader) -> None:
+        """Note that a reader was answered and will ask again."""
+        ...
+
+
+class Readers:
+    """The open connections of one server: counted, and told to leave when it shuts down.
+
+    Args:
+        attends: Who is told which runs are read; None: nobody.
+
+    Attributes:
+        attends: As given.
+        leaving: Whether everybody is sent away.
+    """
+
+    def __init__(self, attends: Attends | None = None) -> None:
+        self.attends = attends
         self._open: set[Connection] = set()
+        self._named: dict[Reader, Connection] = {}
         self._total = 0
         self.leaving = False
 
     @asynccontextmanager
-    async def connection(self, receive: Receive) -> AsyncIterator[Connection]:
+    async def connection(self, receive: Receive, reader: Reader | None = None) -> AsyncIterator[Connection]:
         """Watch over one connection: the body of the `async with` ends silently when it is cut from outside.
 
         Args:
             receive: Of ASGI; the request's body must have been read.
+            reader: Who reads. One with a name takes the place of its older connection, which is superseded.
 
         Yields:
             The connection; afterwards its `close` says whether and how it was cut.
@@ -99,10 +147,13 @@ class Readers:
         scope = asyncio.timeout(None)
         try:
             async with scope:
-                connection = Connection(scope)
+                connection = Connection(scope, reader)
                 watch = asyncio.create_task(_watch(receive, connection))
                 self._open.add(connection)
                 self._total += 1
+                self._supersede(connection)
+                if reader is not None and self.attends is not None:
+                    self.attends.came(reader)
                 if self.leaving:
                     connection.cut(Close.ROTATED)
                 try:
@@ -111,6 +162,10 @@ class Readers:
                     # Not a TaskGroup: it would wrap what the body raises.
                     connection.over()
                     self._open.discard(connection)
+                    if reader is not None and self._named.get(reader) is connection:
+                        del self._named[reader]
+                    if reader is not None and self.attends is not None:
+                        self.attends.left(reader, connection.close)
                     watch.cancel()
                     await asyncio.wait((watch,))
         except TimeoutError:
@@ -126,9 +181,36 @@ class Readers:
         for connection in list(self._open):
             connection.cut(Close.ROTATED)
 
+    def dismiss(self, reader: Reader) -> None:
+        """End the connection of a reader that said that it leaves; nothing where there is none."""
+        connection = self._named.get(reader)
+        if connection is not None:
+            connection.cut(Close.SUPERSEDED)
+
     def statistics(self) -> dict[str, int]:
         """Tell how many connections are open and how many there were."""
         return {"readers": len(self._open), "readers_total": self._total}
+
+    def lag(self) -> int:
+        """Tell how many events the reader that is furthest behind has not been sent, as far as is known here."""
+        heads: dict[RunKey, int] = {}
+        reading = [(each.reader.key, each) for each in self._open if each.reader is not None]
+        for key, connection in reading:
+            # A reader that is stuck has not looked at the log for long: one that is not knows more.
+            heads[key] = max(heads.get(key, 0), connection.head)
+        return max((heads[key] - connection.place for key, connection in reading), default=0)
+
+    def stalled_seconds(self) -> float:
+        """Tell for how long the slowest write under way has been waiting."""
+        now = asyncio.get_running_loop().time()
+        return max((now - each.since for each in self._open if each.writing and each.since), default=0.0)
+
+    def _supersede(self, connection: Connection) -> None:
+        reader = connection.reader
+        if reader is not None and reader.name:
+            before, self._named[reader] = self._named.get(reader), connection
+            if before is not None:
+                before.cut(Close.SUPERSEDED)
 
 
 def portions(records: list[Record], limit_bytes: int) -> Iterator[list[Record]]:
@@ -153,7 +235,7 @@ def portions(records: list[Record], limit_bytes: int) -> Iterator[list[Record]]:
 
 async def _watch(receive: Receive, connection: Connection) -> None:
     try:
-        while (await receive())["type"] != "http.disconnect":
+        while (await receive())["type"] not in _GONE:
             pass
     finally:
         connection.cut(Close.DETACHED)

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from riverrun.base.errors import ProtocolFault
-from riverrun.events.codec import decode as decode_event
 from riverrun.events.kinds import Event, Question
 from riverrun.events.record import Record
+from riverrun.wire.joined import events_of
 
 Body = TypeVar("Body")
 
@@ -38,7 +38,7 @@ class EventPage(Struct, frozen=True, kw_only=True):
     ended: bool
 
     def decoded(self) -> list[Event]:
-        """Give the events as objects.
+        """Give the events as objects; what was joined is taken apart.
 
         Returns:
             In order.
@@ -46,7 +46,7 @@ class EventPage(Struct, frozen=True, kw_only=True):
         Raises:
             ProtocolFault: E5003, one of them is no event.
         """
-        return [decode_event(bytes(raw)) for raw in self.events]
+        return [event for raw in self.events for event in events_of(bytes(raw))]
 
 
 class RunInfo(Struct, frozen=True, kw_only=True):
@@ -129,6 +129,32 @@ class GraphState(Struct, frozen=True, kw_only=True):
     run: str
     state: dict[str, Any]
     at: int | None = None
+
+
+class TextPart(Struct, frozen=True, kw_only=True):
+    """The answer to `GET /v1/runs/{run}/text` (PROTOCOL.md §13). Offsets are in UTF-16 code units.
+
+    Attributes:
+        run: Id of the run.
+        message: Id of the message.
+        text: What follows `offset`.
+        offset: Where `text` begins: cut there what you have.
+        next: Length of the whole text: the offset to ask for next.
+        attempt: Which attempt the text is of.
+        done: Whether nothing can follow.
+        voided: Whether text that was given before was taken back.
+        place: seq up to which the log was read.
+    """
+
+    run: str
+    message: str
+    text: str
+    offset: int
+    next: int
+    attempt: int
+    done: bool
+    voided: bool
+    place: int
 
 
 class RunName(Protocol):

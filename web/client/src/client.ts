@@ -4,13 +4,23 @@
 import { Connect, type Headers } from "./connect.js";
 import { decodeBody } from "./decode.js";
 import { ConnectionFault, RiverrunError } from "./errors.js";
-import { decodeRun, Run } from "./run.js";
-import type { Surroundings } from "./surroundings.js";
+import { begun, Run } from "./run.js";
+import { byLock, byWord } from "./lead.js";
+import { NotKept, Shelf } from "./shelf.js";
+import { Sockets } from "./socket.js";
+import { inPage, page, type Surroundings } from "./surroundings.js";
 import { PACE, type Pace } from "./tables.js";
+import type { TabOptions } from "./tabs.js";
 import { newKey, systemDice, systemTime, type Time } from "./time.js";
 import type { GraphInfo, Json, RunInfo } from "./types.js";
 
 const START_TRIES = 4;
+
+/** How events may be read. */
+export type Transport = "auto" | "sse" | "websocket" | "poll";
+
+/** In place of a count or of seconds that never come. */
+const NEVER = 1e9;
 
 /** How to reach a server. */
 export interface ClientOptions {
@@ -20,6 +30,12 @@ export interface ClientOptions {
   readonly timeout?: number;
   /** Times and counts of reconnecting; by default those of PROTOCOL.md §8. */
   readonly pace?: Partial<Pace>;
+  /**
+   * How events are read: `auto`, server-sent events, and polling where a network lets none through; `websocket`, one
+   * socket for all runs (which has no `headers`), and server-sent events where no socket gets through; `sse` and
+   * `poll`, one of the two whatever the network does.
+   */
+  readonly transport?: Transport;
   /** Another fetch. */
   readonly fetch?: typeof globalThis.fetch;
   /** Another clock. */
@@ -28,6 +44,12 @@ export interface ClientOptions {
   readonly dice?: () => number;
   /** Another page. */
   readonly surroundings?: Surroundings;
+  /**
+   * Who reads, in a browser that several people may use: what live runs read is kept in its storage, and shared with
+   * its other tabs, for this name only. Where nothing is said, that is done in a page whose client sends no `headers`;
+   * null never does it.
+   */
+  readonly as?: string | null;
 }
 
 /** How to start a run. */
@@ -44,8 +66,12 @@ export interface StartOptions {
   readonly config?: Json;
   /** What to do while another run of the thread goes on; by default the new one is refused (E3018). */
   readonly whenBusy?: "reject" | "enqueue" | "stop";
+  /** What becomes of the run when its last reader has left: by default it goes on; grace is in seconds. */
+  readonly onDisconnect?: "continue" | "stop" | { readonly grace: number };
   /** A key of the caller's, so that also a later call gives the same run. */
   readonly idemKey?: string;
+  /** Whether the events come with the answer, which saves a round trip: the first `attach` reads them. */
+  readonly attach?: boolean;
 }
 
 /** Which runs to list. */
@@ -56,15 +82,26 @@ export interface ListOptions {
   readonly status?: string;
   /** At most this many, up to 200; 50 by default. */
   readonly limit?: number;
+  /** Created at this time or later, in milliseconds since the Unix epoch. */
+  readonly createdAfter?: number;
+  /** Created before this time, likewise. */
+  readonly createdBefore?: number;
   /** Only runs older than the one of this id: the next page. */
   readonly before?: string;
 }
 
 /** One server, reached over HTTP. It holds no connection by itself. */
 export class Client {
+  /** What happens around live runs. */
+  readonly surroundings: Surroundings;
+  /** Gives random numbers in [0, 1). */
+  readonly dice: () => number;
+  /** Where live runs are kept from one visit to the next; null where nothing is kept. */
+  readonly shelf: Shelf | null;
+  /** How live runs are shared with other tabs; null where each tab reads for itself. */
+  readonly sharing: ((run: string) => Pick<TabOptions, "name" | "id" | "stand">) | null;
   private readonly connect: Connect;
   private readonly pace: Partial<Pace>;
-  private readonly dice: () => number;
 
   /**
    * @param url Of the server, such as `http://127.0.0.1:8000`, with the path it is mounted at; `.` is the page's own.
@@ -78,8 +115,17 @@ export class Client {
     const send: typeof globalThis.fetch = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
     const time = options.time ?? systemTime;
     this.connect = new Connect(url, time, send, options.headers ?? {}, options.timeout ?? 30);
-    this.pace = options.pace ?? {};
+    this.pace = paced(options.pace ?? {}, options.transport ?? "auto");
+    if (options.transport === "websocket") {
+      if (typeof WebSocket === "undefined") throw new RiverrunError("E6006", "there is no WebSocket here");
+      this.connect.sockets = new Sockets(this.connect.url, time, options.timeout ?? 30);
+    }
     this.dice = options.dice ?? systemDice;
+    this.surroundings = options.surroundings ?? page();
+    const who = options.as === undefined ? (inPage() && options.headers === undefined ? "" : null) : options.as;
+    const whose = `${this.url}|${who}`;
+    this.shelf = who === null ? null : new Shelf(() => globalThis.indexedDB, whose, time);
+    this.sharing = who === null || typeof BroadcastChannel === "undefined" ? null : (run) => shared(whose, run);
   }
 
   /** Where the server is. */
@@ -111,15 +157,13 @@ export class Client {
    * @throws ConnectionFault E5001: the server was not reached in several tries.
    */
   async start(graph: string, input: { readonly [key: string]: Json }, options: StartOptions = {}): Promise<Run> {
-    const { idemKey = newKey(), whenBusy, ...limits } = options;
-    const asked = {
-      method: "POST",
-      body: JSON.stringify({ graph, input, when_busy: whenBusy, ...limits }),
-      headers: { "idempotency-key": idemKey },
-    };
+    const { idemKey = newKey(), attach = false, whenBusy, onDisconnect, ...limits } = options;
+    const body = { graph, input, when_busy: whenBusy, on_disconnect: onDisconnect, ...limits };
     for (let tries = 1; ; tries += 1) {
       try {
-        return this.run((await this.connect.ask("/v1/runs", decodeRun, asked)).run);
+        // A proxy that holds streams back gives no answer to the first try; the others ask for a document.
+        const along = attach && tries === 1 && this.options.transport !== "poll";
+        return this.run(await begun(this.connect, "/v1/runs", body, idemKey, along));
       } catch (error) {
         if (!(error instanceof ConnectionFault) || tries === START_TRIES) throw error;
         // The back-off of PROTOCOL.md §8.
@@ -136,9 +180,23 @@ export class Client {
    */
   run(id: string): Run {
     if (!/^[0-9a-f]{32}$/.test(id)) throw new RiverrunError("E2005", `'${id.slice(0, 64)}' is not the id of a run`);
-    const { surroundings } = this.options;
-    const around = surroundings === undefined ? {} : { surroundings };
-    return new Run(this.connect, id, { pace: this.pace, dice: this.dice, ...around });
+    const { surroundings, dice, pace } = this;
+    return new Run(this.connect, id, { pace, dice, surroundings, poll: this.options.transport === "poll" });
+  }
+
+  /**
+   * Forget what this browser keeps of a run, or of all that this reader read: for a page that somebody logs out of.
+   *
+   * @returns Whether nothing is kept any more.
+   */
+  async forget(run?: string): Promise<boolean> {
+    try {
+      await this.shelf?.forget(run);
+      return true;
+    } catch (error) {
+      if (error instanceof NotKept) return false;
+      throw error;
+    }
   }
 
   /**
@@ -147,9 +205,25 @@ export class Client {
    * @throws ConnectionFault E5001: the server was not reached.
    */
   async runs(options: ListOptions = {}): Promise<readonly RunInfo[]> {
-    const params = Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)]));
+    const { createdAfter: created_after, createdBefore: created_before, ...others } = options;
+    const given = Object.entries({ ...others, created_after, created_before });
+    const params = Object.fromEntries(given.filter(([, value]) => value !== undefined).map(([k, v]) => [k, String(v)]));
     return await this.connect.ask("/v1/runs", (text) => listOf<RunInfo>(text, "runs"), { params });
   }
+}
+
+/** Keep readers to the transport that was asked for. */
+function paced(pace: Partial<Pace>, transport: Transport): Partial<Pace> {
+  if (transport === "sse") return { ...pace, barrenLimit: NEVER };
+  return transport === "poll" ? { ...pace, pollSeconds: NEVER } : pace;
+}
+
+/** Say where tabs meet. The number is that of what they say to each other: pages of two versions do not mix. */
+function shared(whose: string, run: string): Pick<TabOptions, "name" | "id" | "stand"> {
+  const name = `riverrun 1 ${run} ${whose}`;
+  // A page that did not come over https, or from its own machine, has no locks, whatever the types say.
+  const locks = (globalThis.navigator as Navigator | undefined)?.locks as LockManager | undefined;
+  return { name, id: newKey(), stand: locks === undefined ? byWord() : byLock(locks, name) };
 }
 
 function listOf<Item>(text: string, name: string): readonly Item[] {

@@ -3,11 +3,14 @@
 // What the network did becomes an outcome or a `ConnectionFault`; what the server said becomes a problem. It does not
 // know places, retries or what an event means.
 
-import { decodeProblem } from "./decode.js";
-import { ConnectionFault, ProtocolFault, RiverrunError } from "./errors.js";
+import { decodePage, decodeProblem, type EventPage } from "./decode.js";
+import { ProtocolFault, RiverrunError } from "./errors.js";
+import { Limit } from "./limit.js";
 import type { Outcome } from "./reader.js";
-import type { Surroundings } from "./surroundings.js";
+import type { Sockets } from "./socket.js";
+import { bodyOf, Stream } from "./stream.js";
 import type { Time } from "./time.js";
+import type { RunInfo } from "./types.js";
 
 /** Below the 30 s and 60 s after which proxies lose patience. */
 const POLL_WAIT = 25;
@@ -23,11 +26,27 @@ export interface Reply {
   readonly retryAfter: string | null;
 }
 
+/** What a stream or a poll is asked for beside its place. */
+export type Wants = Record<string, string>;
+
+/** A run that was begun, and its events from the first on, where they came with the answer. */
+export interface Begun {
+  readonly run: string;
+  readonly stream: Stream | null;
+}
+
+const STREAM = { accept: "text/event-stream" };
+
 interface Asked {
   readonly method?: string;
   readonly params?: Record<string, string>;
   readonly headers?: Record<string, string>;
+  /** JSON. */
   readonly body?: string;
+  /** Plain text, instead. */
+  readonly text?: string;
+  /** Whether it is sent even when the page goes. */
+  readonly outlives?: boolean;
   /** Seconds that the server was asked to hold the answer back. */
   readonly wait?: number;
   readonly signal?: AbortSignal;
@@ -36,6 +55,10 @@ interface Asked {
 /** The address of a server and what reaches it. */
 export class Connect {
   readonly url: string;
+  /** Streams that came with the beginning of a run, by path of its events, until somebody reads them. */
+  readonly begun = new Map<string, Stream>();
+  /** What carries streams instead of HTTP, where it gets through. */
+  sockets: Sockets | null = null;
 
   /**
    * @param url Of the server, such as `http://127.0.0.1:8000`, with the path it is mounted at; `.` is the page's own.
@@ -82,22 +105,21 @@ export class Connect {
     throw decodeProblem(reply.status, reply.text, reply.retryAfter);
   }
 
-  /** Ask for a log as a stream. */
-  async openStream(path: string, cursor: string, signal: AbortSignal): Promise<Stream | Outcome> {
+  /**
+   * Ask for a log as a stream.
+   *
+   * @param wants More of the query (PROTOCOL.md §14 and §15).
+   */
+  async openStream(path: string, cursor: string, wants: Wants, signal: AbortSignal): Promise<Stream | Outcome> {
+    if (this.sockets !== null && !this.sockets.useless) {
+      return await this.sockets.openStream(path.split("/")[3]!, cursor, signal);
+    }
     // The signal of the body outlives the time limit of the head.
     const limit = new Limit(this.time, this.timeout, signal);
     try {
-      const asked = { params: { after: cursor }, headers: { accept: "text/event-stream" } };
-      const response = await this.send(path, asked, limit);
-      const kind = (response.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
-      if (response.status === 200 && kind === "text/event-stream" && response.body !== null) {
-        limit.keep();
-        return new Stream(response.body.getReader(), limit, this.time);
-      }
-      if (response.status === 200) {
-        const what = `asked for events, the server sent ${kind || "no type"}`;
-        return { kind: "closed", how: "refused", error: new ProtocolFault("E5003", what, { where: this.url }) };
-      }
+      const response = await this.send(path, { params: { ...wants, after: cursor }, headers: STREAM }, limit);
+      const stream = this.streamOf(response, 200, limit);
+      if (stream !== null) return stream;
       const reply = { status: response.status, retryAfter: response.headers.get("retry-after") };
       return outcomeOf({ ...reply, text: response.status === 204 ? "" : await response.text() });
     } catch (error) {
@@ -107,9 +129,49 @@ export class Connect {
     }
   }
 
+  /**
+   * Begin a run and attach to it, in one request.
+   *
+   * @param path Of a route that begins runs.
+   * @param decode Reads a run, where the server answers without a stream.
+   * @throws ConnectionFault E5001 or E5005: there was no answer; it may be tried again.
+   * @throws RiverrunError What the server said instead.
+   */
+  async begin(path: string, asked: Asked, decode: (text: string) => RunInfo): Promise<Begun> {
+    const limit = new Limit(this.time, this.timeout);
+    try {
+      const response = await this.send(path, { ...asked, headers: { ...asked.headers, ...STREAM } }, limit);
+      const run = response.headers.get("location")?.split("/").at(-1) ?? "";
+      // A server that answers with the run and without its events is not wrong; they are asked for later.
+      const stream = kindOf(response) === "application/json" ? null : this.streamOf(response, 201, limit);
+      if (stream !== null && run === "") {
+        stream.close();
+        throw new ProtocolFault("E5003", "the server began a run and does not say which", { where: this.url });
+      }
+      if (stream !== null) return { run, stream };
+      const text = await response.text();
+      if (response.ok) return { run: decode(text).run, stream: null };
+      throw decodeProblem(response.status, text, response.headers.get("retry-after"));
+    } catch (error) {
+      throw limit.fault(error, this.url);
+    } finally {
+      limit.over();
+    }
+  }
+
+  /**
+   * Ask for what a log has after a place, at once.
+   *
+   * @throws ConnectionFault E5001 or E5005: there was no answer.
+   * @throws RiverrunError What the server said instead.
+   */
+  async page(path: string, cursor: string): Promise<EventPage> {
+    return await this.ask(path, decodePage, { params: { after: cursor, limit: String(POLL_LIMIT) } });
+  }
+
   /** Ask for one page of a log; the server holds the answer back until there is something. */
-  async poll(path: string, cursor: string, signal: AbortSignal): Promise<Outcome> {
-    const params = { after: cursor, wait: String(POLL_WAIT), limit: String(POLL_LIMIT) };
+  async poll(path: string, cursor: string, wants: Wants, signal: AbortSignal): Promise<Outcome> {
+    const params = { ...wants, after: cursor, wait: String(POLL_WAIT), limit: String(POLL_LIMIT) };
     try {
       return outcomeOf(await this.request(path, { params, wait: POLL_WAIT, signal }));
     } catch (error) {
@@ -117,10 +179,41 @@ export class Connect {
     }
   }
 
+  /**
+   * Tell the server something while the page goes: nobody waits for the answer, and the browser sends it in any case.
+   */
+  farewell(path: string, params: Record<string, string>, body: string): void {
+    const url = `${this.url}${path}?${new URLSearchParams(params)}`;
+    const plain = new Blob([body], { type: "text/plain" });
+    if (typeof this.headers !== "function" && Object.keys(this.headers).length === 0) {
+      if (typeof navigator !== "undefined" && navigator.sendBeacon?.(url, plain)) return;
+    }
+    // A beacon has no headers, so one who must say who asks sends a request that may outlive its page.
+    const limit = new Limit(this.time, this.timeout);
+    void this.send(path, { method: "POST", params, text: body, outlives: true }, limit)
+      .catch(() => undefined)
+      .finally(() => limit.over());
+  }
+
+  /** Give the stream of a response, if that is one. */
+  private streamOf(response: Response, granted: number, limit: Limit): Stream | null {
+    if (response.status !== granted) return null;
+    const kind = kindOf(response);
+    if (kind === "text/event-stream" && response.body !== null) {
+      limit.keep();
+      return new Stream(bodyOf(response.body.getReader(), limit.abort), this.time);
+    }
+    limit.abort();
+    const what = `asked for events, the server sent ${kind || "no type"}`;
+    throw new ProtocolFault("E5003", what, { where: this.url });
+  }
+
   private async send(path: string, asked: Asked, limit: Limit): Promise<Response> {
     const given = typeof this.headers === "function" ? await this.headers() : this.headers;
     const headers: Record<string, string> = { accept: "application/json", ...given, ...asked.headers };
     if (asked.body !== undefined) headers["content-type"] = "application/json";
+    else if (asked.text !== undefined) headers["content-type"] = "text/plain";
+    const body = asked.body ?? asked.text;
     const query = asked.params === undefined ? "" : `?${new URLSearchParams(asked.params)}`;
     return await this.fetch(this.url + path + query, {
       method: asked.method ?? "GET",
@@ -128,118 +221,14 @@ export class Connect {
       signal: limit.signal,
       cache: "no-store",
       redirect: "manual",
-      ...(asked.body === undefined ? {} : { body: asked.body }),
+      ...(body === undefined ? {} : { body }),
+      ...(asked.outlives === true ? { keepalive: true } : {}),
     });
   }
 }
 
-/** One open stream of bytes. Close it in any case. */
-export class Stream {
-  private heard: number;
-
-  constructor(
-    private readonly reader: ReadableStreamDefaultReader<Uint8Array>,
-    private readonly limit: Limit,
-    private readonly time: Time,
-  ) {
-    this.heard = time.now();
-  }
-
-  /**
-   * Read what is there, or wait for something.
-   *
-   * The watchdog sleeps while the page is hidden; when it wakes, a stream that missed a heartbeat is silent.
-   *
-   * @param listen Seconds without a byte after which the stream is silent.
-   * @param heartbeat Seconds between the server's signs of life.
-   */
-  async read(listen: number, heartbeat: number, around: Surroundings): Promise<Outcome> {
-    let stop = (): void => undefined;
-    const silence = new Promise<Outcome>((resolve) => {
-      const bark = (): void => resolve({ kind: "closed", how: "silent" });
-      const cancel = this.time.after(listen, () => {
-        if (!around.hidden()) bark();
-      });
-      const asleep = around.onWake(() => {
-        if (this.time.now() - this.heard > Math.min(heartbeat, listen)) bark();
-      });
-      stop = () => {
-        cancel();
-        asleep();
-      };
-    });
-    try {
-      return await Promise.race([this.piece(), silence]);
-    } finally {
-      stop();
-    }
-  }
-
-  /** Close the connection; idempotent. */
-  close(): void {
-    this.limit.abort();
-    // What a broken connection still has to say while it is closed is of no interest to anybody.
-    this.reader.cancel().catch(() => undefined);
-  }
-
-  private async piece(): Promise<Outcome> {
-    try {
-      const { done, value } = await this.reader.read();
-      this.heard = this.time.now();
-      return done ? { kind: "closed", how: "network" } : { kind: "bytes", bytes: value };
-    } catch {
-      // Whatever a browser calls it ("Load failed", "network error", "terminated"): the connection is gone.
-      return { kind: "closed", how: "network" };
-    }
-  }
-}
-
-/** The time that one request may take, and the way to end it before. */
-class Limit {
-  private readonly controller = new AbortController();
-  private late = false;
-  private kept = false;
-  private readonly cancel: () => void;
-
-  constructor(
-    time: Time,
-    private readonly seconds: number,
-    private readonly outer?: AbortSignal,
-  ) {
-    this.cancel = time.after(seconds, () => {
-      this.late = true;
-      this.abort();
-    });
-    if (outer?.aborted) this.abort();
-    outer?.addEventListener("abort", this.abort);
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal;
-  }
-
-  readonly abort = (): void => {
-    this.outer?.removeEventListener("abort", this.abort);
-    this.controller.abort();
-  };
-
-  /** The head is here; the body may take as long as it likes. */
-  keep(): void {
-    this.kept = true;
-  }
-
-  /** The answer is here, or will not be. */
-  over(): void {
-    this.cancel();
-    if (!this.kept) this.outer?.removeEventListener("abort", this.abort);
-  }
-
-  fault(error: unknown, where: string): RiverrunError {
-    if (error instanceof RiverrunError) return error;
-    if (this.late) return new ConnectionFault("E5005", `no answer within ${this.seconds} s`, { where });
-    const what = error instanceof Error ? error.message : String(error);
-    return new ConnectionFault("E5001", `there was no answer: ${what}`, { where });
-  }
+function kindOf(response: Response): string {
+  return (response.headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
 function outcomeOf(reply: Reply): Outcome {

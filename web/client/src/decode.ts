@@ -2,6 +2,7 @@
 // about what this version relies on (PROTOCOL.md §2, §6 and §7). It does not know how anything arrived.
 
 import { ConnectionFault, ProtocolFault, RiverrunError } from "./errors.js";
+import { apart, isJoined } from "./joined.js";
 import { ENVELOPE, SHAPES, TERMINAL, type Field, type Shape } from "./tables.js";
 import type { Event, Json, Problem } from "./types.js";
 
@@ -31,6 +32,28 @@ export function decodeEvent(text: string): Event {
 }
 
 /**
+ * Read one frame: an event, or several that the server joined (PROTOCOL.md §14).
+ *
+ * @param text One JSON object.
+ * @throws ProtocolFault E5003: this is neither.
+ */
+export function decodeFrame(text: string): readonly Event[] {
+  return eventsOf(parsed(text, "an event"));
+}
+
+/**
+ * Read a list of events.
+ *
+ * @param text A JSON list.
+ * @throws ProtocolFault E5003: this is no list of events.
+ */
+export function decodeEvents(text: string): readonly Event[] {
+  const { events } = parsed(`{"events":${text}}`, "a list of events");
+  if (!Array.isArray(events)) throw new ProtocolFault("E5003", "this is not a list of events");
+  return events.map(eventOf);
+}
+
+/**
  * Read one page of a log.
  *
  * @throws ProtocolFault E5003: this is not a page, or one of its events is none.
@@ -42,7 +65,7 @@ export function decodePage(text: string): EventPage {
   if (!whole || typeof log !== "string" || typeof ended !== "boolean") {
     throw new ProtocolFault("E5003", "the answer is not a page of events");
   }
-  return { events: events.map(eventOf), head, floor, log, ended };
+  return { events: events.flatMap(eventsOf), head, floor, log, ended };
 }
 
 /**
@@ -114,6 +137,15 @@ function parsed(text: string, what: string): Fields {
   }
   if (!isObject(value)) throw new ProtocolFault("E5003", `this is not ${what}: it is not an object`);
   return value;
+}
+
+/**
+ * Take what arrived as one event: an event, or several that were joined.
+ *
+ * @throws ProtocolFault E5003: it is neither.
+ */
+export function eventsOf(value: unknown): readonly Event[] {
+  return isJoined(value) ? apart(value).map(eventOf) : [eventOf(value)];
 }
 
 function eventOf(value: unknown): Event {

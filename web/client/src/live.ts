@@ -1,19 +1,20 @@
-// One run as a whole page looks at it: one connection and one view, however many parts of the page show it.
+// One run as a whole browser looks at it: one connection and one view, however many parts of however many pages show it.
 //
-// The first change is told at once, later ones in beats of 100 ms, and more slowly when the page cannot keep up. The
-// connection lives as long as anybody looks, and a moment longer, so that a part that is taken away and put back in one
-// breath (as React does in StrictMode) does not cost a connection. It knows neither React nor the DOM.
+// What is read is shown in beats (beat.ts), kept in the browser's storage (keeping.ts) and shared with other tabs
+// (tabs.ts). The connection lives as long as anybody looks, and a moment longer, so that a part that is taken away and
+// put back in one breath (as React does in StrictMode) does not cost a connection. It knows neither React nor the DOM.
 
+import { Beat } from "./beat.js";
 import type { Client } from "./client.js";
 import { RiverrunError } from "./errors.js";
-import type { Change, Subscription } from "./subscription.js";
-import type { Duty } from "./tables.js";
+import { Keeping, type Kept } from "./keeping.js";
+import type { Change } from "./subscription.js";
+import { RUN_DUTIES, type Duty } from "./tables.js";
+import { Tab, type Reading } from "./tabs.js";
 import type { Event } from "./types.js";
 import { View } from "./view.js";
 
-/** Seconds between two beats. */
-export const BEAT = 0.1;
-const SLOWEST_BEAT = 1;
+export { BEAT } from "./beat.js";
 /** Seconds that a connection outlives the last who looked. */
 const LINGER = 1;
 /** So many events are kept for those who look at single events; of older ones only their number is. */
@@ -27,34 +28,48 @@ export interface Connection extends Change {
   readonly duty: Duty | null;
   /** What only the user can settle. */
   readonly fault: RiverrunError | null;
+  /** Whether another tab holds the connection. */
+  readonly shared: boolean;
+  /** Whether what is read outlives the page. */
+  readonly kept: Kept;
 }
 
-const IDLE: Connection = { state: "connecting", close: null, delay: 0, reconnects: 0, duty: null, fault: null };
+const UNKEPT: Kept = { where: "memory", why: "nothing is kept for this reader" };
+const IDLE = { state: "connecting", close: null, delay: 0, reconnects: 0, duty: null, fault: null } as const;
 
 /** A run that is looked at. */
 export class LiveRun {
-  /** What was made of the events so far. */
-  readonly view = new View();
+  /** What was made of the events so far; another object after `afresh`. */
+  view = new View();
   /** Counts what was told; what was computed for one number stays good until the next. */
   version = 0;
   /** Where the connection is; another object after each change. */
-  connection: Connection = IDLE;
+  connection: Connection;
   /** The newest events, oldest first. */
   readonly events: Event[] = [];
   private readonly listeners = new Set<() => void>();
-  private subscription: Subscription | null = null;
-  private cancelBeat: (() => void) | null = null;
+  private readonly beat: Beat;
+  private readonly keeping: Keeping | null;
+  private restored = false;
+  private reading: Reading | null = null;
+  /** Counts the times that reading was begun or given up; null while nothing is read. */
+  private turn: number | null = null;
+  private turns = 0;
   private cancelEnd: (() => void) | null = null;
-  private told = Number.NEGATIVE_INFINITY;
-  private beat = BEAT;
-  private fresh = false;
+  private unwatch: (() => void) | null = null;
+  private away = false;
 
   constructor(
     private readonly client: Client,
     /** Id of the run. */
     readonly run: string,
     private readonly onBusy: (busy: boolean) => void = () => undefined,
-  ) {}
+  ) {
+    this.beat = new Beat(client.time, () => this.tell());
+    const { shelf } = client;
+    this.keeping = shelf && new Keeping(shelf, run, client.time, () => this.say({ ...this.connection }));
+    this.connection = { ...IDLE, shared: false, kept: this.keeping?.kept ?? UNKEPT };
+  }
 
   /** How many events are no longer kept. */
   get dropped(): number {
@@ -68,7 +83,8 @@ export class LiveRun {
     this.cancelEnd?.();
     this.cancelEnd = null;
     if (this.listeners.size === 1) this.onBusy(true);
-    if (this.subscription === null && this.connection.state !== "ended") void this.read();
+    this.unwatch ??= this.watch();
+    if (this.turn === null && this.connection.state !== "ended") void this.read();
     return () => {
       if (this.listeners.delete(call) && this.listeners.size === 0) {
         this.cancelEnd = this.client.time.after(LINGER, () => this.end());
@@ -78,7 +94,16 @@ export class LiveRun {
 
   /** Go on after an ending that asked the user: read again from the same place. */
   again(): void {
-    if (this.subscription === null && this.view.ending === null) void this.read();
+    if (this.turn === null && this.view.ending === null) void this.read();
+  }
+
+  /** Read all of it again from the server: the way on where what is here belongs to a log that was replaced. */
+  async afresh(): Promise<void> {
+    this.giveUp()?.detach();
+    this.view = new View();
+    this.events.length = 0;
+    await this.keeping?.forget();
+    if (this.turn === null && this.listeners.size > 0) await this.read();
   }
 
   /** Ask the server to stop the run. Leaving is something else, and stops nothing. */
@@ -87,91 +112,160 @@ export class LiveRun {
   }
 
   private async read(): Promise<void> {
-    const subscription = this.attach();
-    if (subscription === null) return;
+    const turn = (this.turns += 1);
+    this.turn = turn;
+    this.say(IDLE);
+    if (this.keeping !== null && !this.restored) await this.restore(this.keeping);
+    if (this.turn !== turn) return;
+    if (this.view.ending !== null) {
+      this.turn = null;
+      this.say({ ...IDLE, state: "ended", close: "ended", duty: RUN_DUTIES[this.view.ending] });
+      return;
+    }
+    const reading = this.attach();
+    if (reading === null) return;
     let fault: RiverrunError | null = null;
     try {
-      for (let events = await subscription.batch(); events !== null; events = await subscription.batch()) {
-        this.take(events);
+      for (let events = await reading.batch(); events !== null; events = await reading.batch()) {
+        if (this.reading === reading) this.take(events);
       }
     } catch (error) {
       if (!(error instanceof RiverrunError)) throw error;
       fault = error;
-      subscription.detach();
+      reading.detach();
     }
-    if (this.subscription !== subscription) return;
-    this.subscription = null;
-    const { close, duty } = subscription;
+    if (this.reading !== reading) return;
+    this.reading = this.turn = null;
+    const { close, duty, reconnects } = reading;
     // Events that the view cannot take are not allowed by the protocol, however well they arrived.
     const broken = fault?.code === "E5004" ? ({ close: "refused", duty: "never" } as const) : { close, duty };
-    this.connection = { state: "ended", ...broken, delay: 0, reconnects: subscription.reconnects, fault };
-    this.touch();
+    this.keeping?.flush(this.view.log);
+    this.say({ ...IDLE, state: "ended", ...broken, reconnects, fault });
   }
 
-  private attach(): Subscription | null {
-    const { log, place } = this.view;
-    const onChange = (change: Change): void => {
-      const { subscription } = this;
-      if (subscription === null) return;
-      this.connection = { ...change, reconnects: subscription.reconnects, duty: subscription.duty, fault: null };
-      this.touch();
-    };
+  /** Take what was kept on an earlier visit. */
+  private async restore(keeping: Keeping): Promise<void> {
+    const events = await keeping.restore();
+    if (this.restored) return;
+    this.restored = true;
     try {
-      this.subscription = this.client.run(this.run).attach(log === "" ? place : `${log}.${place}`, { onChange });
+      this.apply(events);
     } catch (error) {
       if (!(error instanceof RiverrunError)) throw error;
-      this.connection = { ...IDLE, state: "ended", close: "refused", duty: "never", fault: error };
-      this.touch();
+      this.view = new View();
+      this.events.length = 0;
+      await keeping.forget();
+    }
+    if (events.length > 0) this.beat.touch();
+  }
+
+  private attach(): Reading | null {
+    try {
+      const { log, place } = this.view;
+      this.reading = this.client.sharing === null ? this.own() : this.shared(log === "" ? null : log, place);
+    } catch (error) {
+      if (!(error instanceof RiverrunError)) throw error;
+      this.turn = null;
+      this.say({ ...IDLE, state: "ended", close: "refused", duty: "never", fault: error });
       return null;
     }
-    this.connection = IDLE;
-    this.touch();
-    return this.subscription;
+    return this.reading;
+  }
+
+  /** A connection of its own. */
+  private own(): Reading {
+    const { log, place } = this.view;
+    const onChange = (change: Change): void => {
+      // The end is told once what came before it is applied.
+      if (this.reading !== subscription || change.state === "ended") return;
+      const { reconnects, duty } = subscription;
+      this.say({ ...IDLE, ...change, reconnects, duty });
+    };
+    const after = log === "" ? place : `${log}.${place}`;
+    const subscription = this.client.run(this.run).attach(after, { onChange, adaptive: true });
+    return subscription;
+  }
+
+  /** One connection for all tabs. */
+  private shared(log: string | null, place: number): Reading {
+    const run = this.client.run(this.run);
+    const { time, surroundings: around, dice } = this.client;
+    return new Tab({
+      ...this.client.sharing!(this.run),
+      place,
+      log,
+      around,
+      time,
+      dice,
+      open: (after, onChange) => run.attach(after, { onChange, adaptive: true }),
+      page: (after) => run.page(after),
+      since: (seq) => (seq < this.dropped ? null : this.events.slice(seq - this.dropped)),
+      onTold: (told, shared) => this.say({ ...IDLE, ...told, shared }),
+    });
   }
 
   private take(events: readonly Event[]): void {
+    this.apply(events);
+    this.keeping?.take(events, this.view.log);
+    this.beat.touch();
+  }
+
+  private apply(events: readonly Event[]): void {
     for (const event of events) {
       this.view.apply(event);
       this.events.push(event);
     }
     // Cut in lumps, because each cut moves the whole array.
     if (this.events.length > EVENTS_KEPT * 1.1) this.events.splice(0, this.events.length - EVENTS_KEPT);
-    this.touch();
   }
 
-  private touch(): void {
-    this.fresh = true;
-    if (this.cancelBeat !== null) return;
-    const wait = this.told + this.beat - this.client.time.now();
-    if (wait <= 0) this.tell();
-    else this.tellAfter(wait);
-  }
-
-  private tellAfter(wait: number): void {
-    const due = this.client.time.now() + wait;
-    this.cancelBeat = this.client.time.after(wait, () => {
-      this.cancelBeat = null;
-      // A beat that comes late says that the page is busy: it is given twice as long as it was late.
-      this.beat = Math.min(SLOWEST_BEAT, Math.max(BEAT, 2 * (this.client.time.now() - due)));
-      if (this.fresh) this.tell();
-    });
+  /** Tell where the connection is. */
+  private say(connection: Omit<Connection, "shared" | "kept"> & { readonly shared?: boolean }): void {
+    this.connection = { shared: false, ...connection, kept: this.keeping?.kept ?? UNKEPT };
+    this.beat.touch();
   }
 
   private tell(): void {
-    this.fresh = false;
-    this.told = this.client.time.now();
     this.version += 1;
     for (const listener of [...this.listeners]) listener();
   }
 
+  /** See to the page: what is hidden may never be shown again. */
+  private watch(): () => void {
+    const { surroundings } = this.client;
+    const asleep = surroundings.onWake(() => {
+      this.beat.flush();
+      if (this.away) void this.read();
+      this.away = false;
+    });
+    const unhide = surroundings.onHide?.((left) => {
+      this.keeping?.flush(this.view.log);
+      if (!left || this.turn === null) return;
+      // It may come back from the cache of the browser, and reads on then.
+      this.away = true;
+      this.giveUp()?.farewell();
+    });
+    return () => {
+      asleep();
+      unhide?.();
+    };
+  }
+
+  /** Read no more, and hand over what was read from. */
+  private giveUp(): Reading | null {
+    const { reading } = this;
+    this.reading = this.turn = null;
+    return reading;
+  }
+
   private end(): void {
     this.cancelEnd = null;
-    this.cancelBeat?.();
-    this.cancelBeat = null;
-    const { subscription } = this;
-    this.subscription = null;
-    subscription?.detach();
-    if (this.fresh) this.tell();
+    this.giveUp()?.detach();
+    this.away = false;
+    this.unwatch?.();
+    this.unwatch = null;
+    this.keeping?.flush(this.view.log);
+    this.beat.flush();
     this.onBusy(false);
   }
 }

@@ -2,7 +2,7 @@
 //
 // Pure, so the cases of conformance/ drive it without a network. It does not know fetch, timers or pages.
 
-import { decodeEvent, decodePage } from "./decode.js";
+import { decodeFrame, decodePage } from "./decode.js";
 import { ProtocolFault, RiverrunError } from "./errors.js";
 import {
   begin,
@@ -26,6 +26,7 @@ import type { Event } from "./types.js";
 export type Outcome =
   | { readonly kind: "stream" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "events"; readonly events: readonly Event[]; readonly heartbeats: number; readonly log: string | null }
   | { readonly kind: "page"; readonly text: string }
   | { readonly kind: "drained" }
   | { readonly kind: "problem"; readonly status: number; readonly error: RiverrunError }
@@ -41,6 +42,12 @@ export class Reader {
 
   constructor(place = 0, log: string | null = null, pace: Partial<Pace> = {}) {
     ({ session: this.session, action: this.action } = begin(place, log, pace));
+  }
+
+  /** Ask for pages from the first request on. */
+  poll(): void {
+    this.session = { ...this.session, state: "polling" };
+    this.action = { do: "poll", delay: 0, listen: 0 };
   }
 
   /** Where to attach. */
@@ -83,6 +90,8 @@ export class Reader {
         return opened(this.session, now);
       case "bytes":
         return this.heard(outcome.bytes, now, dice);
+      case "events":
+        return this.inLog(outcome.log, received(this.session, outcome, now, dice));
       case "page": {
         const page = decodePage(outcome.text);
         return this.inLog(page.log, polled(this.session, page, now, dice));
@@ -101,11 +110,12 @@ export class Reader {
   private heard(bytes: Uint8Array, now: number, dice: number): Step {
     const { blocks, heartbeats, lastId } = this.parser.feed(bytes);
     const log = lastId.slice(0, Math.max(0, lastId.lastIndexOf("."))) || null;
-    const events = blocks.filter((block) => block.event === "message").map((block) => decodeEvent(block.data));
+    const events = blocks.filter((block) => block.event === "message").flatMap((block) => decodeFrame(block.data));
     const step = received(this.session, { events, heartbeats, log }, now, dice);
-    if (step.action.do === "read" && blocks.some((block) => block.event === "close")) {
-      // PROTOCOL.md §5.4: "the reader comes back with its cursor"
-      return { ...closed(step.session, "rotated", now, dice), events: step.events };
+    const goodbye = blocks.find((block) => block.event === "close");
+    if (step.action.do === "read" && goodbye !== undefined) {
+      // PROTOCOL.md §5.4: "the reader comes back with its cursor", unless it is there already.
+      return { ...closed(step.session, reasonOf(goodbye.data), now, dice), events: step.events };
     }
     return this.inLog(log, step);
   }
@@ -115,5 +125,14 @@ export class Reader {
       this.fault = new RiverrunError("E2008", `the place was in log ${this.session.log}, the server reads ${log}`);
     }
     return step;
+  }
+}
+
+/** Say what a close frame means; a reason of a later version is to come back. */
+function reasonOf(data: string): Close {
+  try {
+    return (JSON.parse(data) as { readonly reason?: unknown } | null)?.reason === "superseded" ? "superseded" : "rotated";
+  } catch {
+    return "rotated";
   }
 }

@@ -2,16 +2,29 @@
 // It does not know fetch (connect.ts) nor when to reconnect (session.ts).
 
 import type { Connect } from "./connect.js";
-import { decodeBody, isTerminal } from "./decode.js";
+import { decodeBody, isTerminal, type EventPage } from "./decode.js";
 import { RiverrunError } from "./errors.js";
 import { endingOf } from "./session.js";
 import { Subscription, type AttachOptions } from "./subscription.js";
 import type { Ending, Field } from "./tables.js";
 import { newKey } from "./time.js";
-import type { AskingRun, Event, Json, RunInfo } from "./types.js";
+import type { AskingRun, Event, Json, RunInfo, TextPart } from "./types.js";
 
 const TEXT: Field = [true, "text"];
 const INTEGER: Field = [true, "integer"];
+const FLAG: Field = [true, "flag"];
+
+/** From where a text is asked for. */
+export interface TextOptions {
+  /** In UTF-16 code units; the beginning where nothing is said. */
+  readonly offset?: number;
+  /** Of which attempt the reader's text is; where that was taken back, the answer begins anew. */
+  readonly attempt?: number;
+  /** `place` of the part before, which spares the server work. */
+  readonly after?: number;
+  /** Seconds, up to 60, that the answer may be held back until there is something. */
+  readonly wait?: number;
+}
 
 /** Where a fork begins. */
 export interface ForkOptions {
@@ -23,6 +36,31 @@ export interface ForkOptions {
   readonly thread?: string;
   /** A key of the caller's, so that also a later call gives the same run. */
   readonly idemKey?: string;
+  /** Whether the events come with the answer, which saves a round trip: the first `attach` reads them. */
+  readonly attach?: boolean;
+}
+
+/**
+ * Send one request that begins a run, and say which run that is.
+ *
+ * @param attach Whether its events come with the answer; they wait in `connect.begun` until they are read.
+ */
+export async function begun(
+  connect: Connect,
+  path: string,
+  body: object,
+  idemKey: string,
+  attach: boolean,
+): Promise<string> {
+  const asked = { method: "POST", body: JSON.stringify(body), headers: { "idempotency-key": idemKey } };
+  if (!attach) return (await connect.ask(path, decodeRun, asked)).run;
+  const { run, stream } = await connect.begin(path, asked, decodeRun);
+  if (stream !== null) {
+    const events = `/v1/runs/${run}/events`;
+    connect.begun.get(events)?.close();
+    connect.begun.set(events, stream);
+  }
+  return run;
 }
 
 /** Read what a server tells of a run. */
@@ -63,7 +101,22 @@ export class Run {
    */
   attach(after: number | string = 0, options: AttachOptions = {}): Subscription {
     const { log, place } = parseCursor(String(after));
-    return new Subscription(this.connect, `${this.path}/events`, place, log, { ...this.defaults, ...options });
+    const path = `${this.path}/events`;
+    // What came with the beginning of the run begins at its first event; whoever wants another place asks anew.
+    const opened = place === 0 && log === null ? (this.connect.begun.get(path) ?? null) : null;
+    if (opened !== null) this.connect.begun.delete(path);
+    return new Subscription(this.connect, path, place, log, { ...this.defaults, ...options }, opened);
+  }
+
+  /**
+   * Give what its log has after a place, at once and without a connection that stays open.
+   *
+   * @param after As of `attach`.
+   * @throws RiverrunError E2005: there is no such run; E2006, E2008, E4007: the log does not have the place.
+   * @throws ConnectionFault E5001: the server was not reached.
+   */
+  async page(after: number | string = 0): Promise<EventPage> {
+    return await this.connect.page(`${this.path}/events`, String(after));
   }
 
   /**
@@ -99,10 +152,8 @@ export class Run {
    * @throws ConnectionFault E5001: the server was not reached; the fork may have begun unless `idemKey` is given again.
    */
   async fork(options: ForkOptions = {}): Promise<Run> {
-    const { idemKey = newKey(), ...from } = options;
-    const headers = { "idempotency-key": idemKey };
-    const asked = { method: "POST", body: JSON.stringify(from), headers };
-    const { run } = await this.connect.ask(`${this.path}/fork`, decodeRun, asked);
+    const { idemKey = newKey(), attach = false, ...from } = options;
+    const run = await begun(this.connect, `${this.path}/fork`, from, idemKey, attach);
     return new Run(this.connect, run, this.defaults);
   }
 
@@ -116,6 +167,22 @@ export class Run {
     const params: Record<string, string> = at === undefined ? {} : { at: String(at) };
     const decode = (text: string): unknown => decodeBody(text, "a state", { state: [true, ["map", "any"]] })["state"];
     return (await this.connect.ask(`${this.path}/state`, decode, { params })) as { readonly [key: string]: Json };
+  }
+
+  /**
+   * Give the text of one message from an offset on, for a reader that keeps nothing else (PROTOCOL.md §13).
+   *
+   * @param message Id of the message.
+   * @returns Cut what you have to `offset` and append `text`; ask again from `next` until it is `done`.
+   * @throws RiverrunError E2025: the text is shorter than that; E2026: there is no such message.
+   * @throws ConnectionFault E5001: the server was not reached.
+   */
+  async text(message: string, options: TextOptions = {}): Promise<TextPart> {
+    const asked = Object.entries({ message, ...options }).filter(([, value]) => value !== undefined);
+    const params = Object.fromEntries(asked.map(([name, value]) => [name, String(value)]));
+    const has = { text: TEXT, offset: INTEGER, next: INTEGER, attempt: INTEGER, place: INTEGER, done: FLAG, voided: FLAG };
+    const decode = (text: string): TextPart => decodeBody(text, "a text", has) as unknown as TextPart;
+    return await this.connect.ask(`${this.path}/text`, decode, { params, wait: options.wait ?? 0 });
   }
 
   /**

@@ -176,7 +176,7 @@ export function drained(before: Session): Step {
 
 /** Report that the stream ended or that a request got no answer; `refused` for what the protocol does not allow. */
 export function closed(before: Session, how: Close, now: number, dice: number): Step {
-  if (!["network", "silent", "rotated", "refused"].includes(how)) {
+  if (!["network", "silent", "rotated", "superseded", "refused"].includes(how)) {
     throw new RiverrunError("E3012", `'${how}' is not how a connection closes by itself`);
   }
   return again(before, "closed", how, now, dice);

@@ -3,13 +3,14 @@
 // It does what the reader says and tells the reader what happened; it decides nothing. Bytes are read only when the
 // caller asks for the next event, so a slow caller is felt by the server, not by memory here.
 
-import { Stream, type Connect } from "./connect.js";
+import type { Connect, Wants } from "./connect.js";
 import { ConnectionFault, RiverrunError } from "./errors.js";
 import { Reader, type Outcome } from "./reader.js";
 import { dutyOf, reconnectsOf } from "./session.js";
+import { Stream } from "./stream.js";
 import { page, type Surroundings } from "./surroundings.js";
 import type { Close, Duty, Ending, Pace, State } from "./tables.js";
-import { systemDice } from "./time.js";
+import { newKey, systemDice } from "./time.js";
 import type { Event } from "./types.js";
 
 /** Where a connection is, for people: `state`, why, and in how many seconds the next try is due. */
@@ -31,11 +32,22 @@ export interface AttachOptions {
   readonly dice?: () => number;
   /** What happens around it; by default the page this runs in. */
   readonly surroundings?: Surroundings;
+  /** Let the server join chunks while this reader is behind; their events have one `ts` then (PROTOCOL.md §14). */
+  readonly adaptive?: boolean;
+  /** Let the server join chunks, with at least so many milliseconds between two writes. */
+  readonly interval?: number;
+  /** Of joined chunks, at most so many bytes at once. */
+  readonly maxBytes?: number;
+  /** Ask for pages from the first request on. */
+  readonly poll?: boolean;
 }
+
+/** Ends that are nobody's fault. */
+const QUIET: ReadonlySet<Close | null> = new Set(["ended", "detached", "superseded"] as const);
 
 /** Read the events of a run: each once, in order, until its terminal event. Leaving never changes the run. */
 export class Subscription implements AsyncIterableIterator<Event, undefined> {
-  private readonly reader: Reader;
+  private readonly machine: Reader;
   private readonly leaving = new AbortController();
   private readonly around: Surroundings;
   private readonly dice: () => number;
@@ -43,6 +55,7 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
   private readonly outer: AbortSignal | undefined;
   private ready: readonly Event[] = [];
   private given = 0; // how many of `ready` the caller has
+  private readonly wants: Wants;
   private stream: Stream | null = null;
   private busy = false;
   private told = false;
@@ -54,13 +67,17 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
     place: number,
     log: string | null,
     options: AttachOptions = {},
+    /** What came with the answer that began the run. */
+    private opened: Stream | null = null,
   ) {
-    this.reader = new Reader(place, log, options.pace);
+    this.machine = new Reader(place, log, options.pace);
     this.at = place;
     this.around = options.surroundings ?? page();
     this.dice = options.dice ?? systemDice;
     this.onChange = options.onChange;
     this.outer = options.signal;
+    this.wants = wantsOf(options);
+    if (options.poll === true && opened === null) this.machine.poll();
     if (this.outer?.aborted) this.detach();
     else this.outer?.addEventListener("abort", this.detach);
   }
@@ -75,34 +92,39 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
     return this.log === null ? String(this.at) : `${this.log}.${this.at}`;
   }
 
+  /** The name of this reader to the server: a connection of it that died silently is ended by the next one. */
+  get reader(): string {
+    return this.wants["reader"]!;
+  }
+
   /** Id of the log, once known. */
   get log(): string | null {
-    return this.reader.session.log;
+    return this.machine.session.log;
   }
 
   /** Where the connection is; it may be ahead of `place` by events that are here already. */
   get state(): State {
-    return this.reader.session.state;
+    return this.machine.session.state;
   }
 
   /** How often a stream was granted again after it was lost. */
   get reconnects(): number {
-    return reconnectsOf(this.reader.session);
+    return reconnectsOf(this.machine.session);
   }
 
   /** How the last connection ended: `detached` when the reader left, `network` when it was cut, and so on. */
   get close(): Close | null {
-    return this.reader.session.close;
+    return this.machine.session.close;
   }
 
   /** How the run ended, once its terminal event is here: `stopped` when a user ended it, `timed_out`, and so on. */
   get ending(): Ending | null {
-    return this.reader.session.ending;
+    return this.machine.session.ending;
   }
 
   /** Once ended: `ask` when the user is to decide whether to go on, `never` when the matter is closed. */
   get duty(): Duty | null {
-    return dutyOf(this.reader.session);
+    return dutyOf(this.machine.session);
   }
 
   [Symbol.asyncIterator](): this {
@@ -146,11 +168,19 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
     this.ready = [];
     this.given = 0;
     const before = this.state;
-    this.reader.leave();
+    this.machine.leave();
     this.leaving.abort();
     this.release();
     if (before !== "ended") this.tell();
   };
+
+  /** Leave because the page goes, and tell the server at once; whether that means anything the run's start said. */
+  farewell(): void {
+    if (this.state === "ended") return;
+    const path = this.path.replace(/events$/, "leave");
+    this.connect.farewell(path, { reader: this.reader }, JSON.stringify({ leaving: true }));
+    this.detach();
+  }
 
   /** Make the next events ready, or say that there are none any more. */
   private async fill(): Promise<boolean> {
@@ -182,20 +212,25 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
     if (outcome instanceof Stream) this.stream = outcome;
     const told: Outcome = outcome instanceof Stream ? { kind: "stream" } : outcome;
     const before = this.state;
-    this.ready = this.reader.report(told, this.connect.time.now(), this.dice());
-    if (this.reader.action.do !== "read") this.release();
-    if (this.state !== before || this.reader.action.delay > 0) this.tell();
+    this.ready = this.machine.report(told, this.connect.time.now(), this.dice());
+    if (this.machine.action.do !== "read") this.release();
+    if (this.state !== before || this.machine.action.delay > 0) this.tell();
   }
 
   private async act(): Promise<Stream | Outcome> {
-    const { action, session, cursor } = this.reader;
+    const { action, session, cursor } = this.machine;
     if (action.do === "read" && this.stream !== null) {
       return await this.stream.read(action.listen, session.pace.heartbeatInterval, this.around);
     }
     if (action.delay > 0) await this.pause(action.delay, session.close !== "busy");
     if (this.leaving.signal.aborted) return { kind: "closed", how: "network" };
-    if (action.do === "poll") return await this.connect.poll(this.path, cursor, this.leaving.signal);
-    return await this.connect.openStream(this.path, cursor, this.leaving.signal);
+    if (action.do === "poll") return await this.connect.poll(this.path, cursor, this.wants, this.leaving.signal);
+    if (this.opened !== null) {
+      const { opened } = this;
+      this.opened = null;
+      return opened;
+    }
+    return await this.connect.openStream(this.path, cursor, this.wants, this.leaving.signal);
   }
 
   /** Wait; a page that wakes ends the wait, unless it was the server that asked for it. */
@@ -216,19 +251,31 @@ export class Subscription implements AsyncIterableIterator<Event, undefined> {
 
   private release(): void {
     this.stream?.close();
-    this.stream = null;
+    this.opened?.close();
+    this.stream = this.opened = null;
     if (this.state === "ended") this.outer?.removeEventListener("abort", this.detach);
   }
 
   private tell(): void {
-    this.onChange?.({ state: this.state, close: this.close, delay: this.reader.action.delay });
+    this.onChange?.({ state: this.state, close: this.close, delay: this.machine.action.delay });
   }
 
   private end(): false {
-    if (this.told || this.close === "ended" || this.close === "detached") return false;
+    if (this.told || QUIET.has(this.close)) return false;
     this.told = true;
-    const { fault, session } = this.reader;
+    const { fault, session } = this.machine;
     const what = `the server was not heard for ${session.pace.patience} s`;
     throw fault ?? new ConnectionFault("E5002", what, { where: this.path });
   }
+}
+
+/** Say what the server is asked for beside a place (PROTOCOL.md §14 and §15). */
+function wantsOf(options: AttachOptions): Wants {
+  const { interval, maxBytes, adaptive = false } = options;
+  return {
+    reader: newKey(),
+    ...(adaptive ? { adaptive: "1" } : {}),
+    ...(interval === undefined ? {} : { interval: String(interval) }),
+    ...(maxBytes === undefined ? {} : { max_bytes: String(maxBytes) }),
+  };
 }

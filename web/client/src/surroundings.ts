@@ -9,11 +9,13 @@ export interface Surroundings {
   hidden(): boolean;
   /** Be told when it is shown again, comes back from the cache of the browser, or is online again. */
   onWake(call: () => void): () => void;
+  /** Be told when it is hidden, and when it is left: whether for good or for the cache of the browser, nobody knows. */
+  onHide?(call: (left: boolean) => void): () => void;
 }
 
 /** The page this runs in, if it runs in one. */
 export function page(): Surroundings {
-  if (typeof document === "undefined" || typeof window === "undefined") return NOWHERE;
+  if (!inPage()) return NOWHERE;
   return {
     hidden: () => document.visibilityState === "hidden",
     onWake(call) {
@@ -29,7 +31,24 @@ export function page(): Surroundings {
         window.removeEventListener("pageshow", call);
       };
     },
+    onHide(call) {
+      const hidden = () => {
+        if (document.visibilityState === "hidden") call(false);
+      };
+      const left = () => call(true);
+      document.addEventListener("visibilitychange", hidden);
+      window.addEventListener("pagehide", left);
+      return () => {
+        document.removeEventListener("visibilitychange", hidden);
+        window.removeEventListener("pagehide", left);
+      };
+    },
   };
 }
 
-const NOWHERE: Surroundings = { hidden: () => false, onWake: () => () => undefined };
+/** Whether this runs in a page. */
+export function inPage(): boolean {
+  return typeof document !== "undefined" && typeof window !== "undefined";
+}
+
+const NOWHERE: Surroundings = { hidden: () => false, onWake: () => () => undefined, onHide: () => () => undefined };

@@ -9,7 +9,7 @@ export type Duty = "never" | "now" | "ask";
 export type Ending = "completed" | "failed" | "stopped" | "timed_out" | "lost";
 
 /** How a connection ended. */
-export type Close = "ended" | "detached" | "network" | "silent" | "rotated" | "busy" | "refused" | "gone";
+export type Close = "ended" | "detached" | "network" | "silent" | "rotated" | "superseded" | "busy" | "refused" | "gone";
 
 /** Where a session is; what a user sees. */
 export type State = "connecting" | "live" | "reconnecting" | "polling" | "ended";
@@ -34,6 +34,7 @@ export const CLOSE_DUTIES: Record<Close, Duty> = {
   network: "now",
   silent: "now",
   rotated: "now",
+  superseded: "never",
   busy: "now",
   refused: "never",
   gone: "ask",
@@ -136,6 +137,7 @@ export const SHAPES: Record<string, Record<string, Field>> = {
     limit: [false, "integer"],
     timeout: [false, ["either", "number", "null"]],
     thread: [false, ["either", "text", "null"]],
+    grace: [false, ["either", "number", "null"]],
     base: [false, ["either", ["record", "Base"], "null"]],
     node: [false, ["either", "text", "null"]],
     goto: [false, ["either", ["list", ["either", "text", ["record", "Send"]]], "null"]],

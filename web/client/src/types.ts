@@ -103,6 +103,8 @@ export interface RunStarted extends Envelope {
   readonly timeout?: number | null;
   /** The conversation this run belongs to, if any. */
   readonly thread?: string | null;
+  /** Seconds without a reader, once there was one, after which it is stopped; null: it goes on. */
+  readonly grace?: number | null;
   /** Where the state that `input` is written to comes from; null: there is none. */
   readonly base?: Base | null;
   /** The run goes on behind this node, as if that had written `input`; null: it begins at START. */
@@ -361,6 +363,28 @@ export interface GraphInfo {
   readonly edges?: readonly GraphEdge[];
   /** JSON Schema of what a run may be started with. */
   readonly input?: { readonly [name: string]: Json };
+}
+
+/** The answer to `GET /v1/runs/{run}/text` (PROTOCOL.md §13). Offsets are in UTF-16 code units. */
+export interface TextPart {
+  /** Id of the run. */
+  readonly run: string;
+  /** Id of the message. */
+  readonly message: string;
+  /** What follows `offset`. */
+  readonly text: string;
+  /** Where `text` begins: cut there what you have. */
+  readonly offset: number;
+  /** Length of the whole text: the offset to ask for next. */
+  readonly next: number;
+  /** Which attempt the text is of. */
+  readonly attempt: number;
+  /** Whether nothing can follow. */
+  readonly done: boolean;
+  /** Whether text that was given before was taken back. */
+  readonly voided: boolean;
+  /** seq up to which the log was read. */
+  readonly place: number;
 }
 
 /** One error as it travels. */

@@ -6,7 +6,7 @@ import { afterEach, test } from "node:test";
 import { Client } from "../src/client.js";
 import { ConnectionFault, ProtocolFault, RiverrunError } from "../src/errors.js";
 import { parseCursor } from "../src/run.js";
-import { event, json, LogServer, logOf, mute, RUN, status, type Answer } from "./server.js";
+import { begin, bodyOf, event, json, LogServer, logOf, mute, RUN, status, type Answer } from "./server.js";
 
 const TIMES = { created_ms: 1, updated_ms: 2 };
 const INFO = { run: RUN, graph: "g", status: "running", head: 3, log: "0a1b2c3d", epoch: 1, ...TIMES };
@@ -152,4 +152,92 @@ test("a fork is another run, begun under a key", async () => {
   assert.equal(fork.id, other);
   assert.deepEqual(JSON.parse(server.asked[0]!.body), { at: 7 });
   assert.equal(server.asked[0]!.headers["idempotency-key"], "mine");
+});
+
+/** Answer a start with the events of the run. */
+const along: Answer = (response, _, server) => {
+  response.setHeader("location", `/mounted/v1/runs/${RUN}`);
+  begin(response, 201).end(bodyOf(server.events, 0));
+};
+
+test("a run that is started with its events needs no second request, and another reader asks anew", async () => {
+  const { server, client } = await serving({ "POST /v1/runs": along });
+  const run = await client.start("g", {}, { attach: true, onDisconnect: { grace: 5 } });
+  const [asked] = server.asked;
+  assert.equal(asked!.headers.accept, "text/event-stream");
+  assert.deepEqual(JSON.parse(asked!.body), { graph: "g", input: {}, on_disconnect: { grace: 5 } });
+  for (const requests of [1, 2]) {
+    const seqs: number[] = [];
+    for await (const one of run.attach()) seqs.push(one.seq);
+    assert.deepEqual(seqs, [1, 2, 3, 4, 5]);
+    assert.equal(server.asked.length, requests);
+  }
+});
+
+test("a start whose answer with events is lost asks for a document", async () => {
+  const accepts: unknown[] = [];
+  const lossy: Answer = (response, asked, server) => {
+    accepts.push(asked.headers.accept);
+    if (accepts.length === 1) response.destroy();
+    else json(INFO, 201)(response, asked, server);
+  };
+  const { client } = await serving({ "POST /v1/runs": lossy });
+  assert.equal((await client.start("g", {}, { attach: true })).id, RUN);
+  assert.deepEqual(accepts, ["text/event-stream", "application/json"]);
+});
+
+test("a server that answers with the run alone is asked for its events", async () => {
+  const { server, client } = await serving({ "POST /v1/runs": json(INFO, 201) });
+  const run = await client.start("g", {}, { attach: true });
+  assert.equal((await run.attach().next()).value?.seq, 1);
+  assert.equal(server.asked.length, 2);
+});
+
+test("a run that is begun without a name is refused, and a start that is refused says why", async () => {
+  const nameless: Answer = (response, _, server) => void begin(response, 201).end(bodyOf(server.events, 0));
+  const { server, client } = await serving({ "POST /v1/runs": nameless });
+  await assert.rejects(client.start("g", {}, { attach: true }), (error: RiverrunError) => {
+    return error instanceof ProtocolFault && error.code === "E5003";
+  });
+  server.routes.set("POST /v1/runs", status(404, { code: "E2004" }));
+  await assert.rejects(client.start("g", {}, { attach: true }), { code: "E2004" });
+});
+
+test("a fork may come with its events", async () => {
+  const { server, client } = await serving({ [`POST /v1/runs/${RUN}/fork`]: along });
+  const fork = await client.run(RUN).fork({ at: 3, attach: true });
+  assert.deepEqual(JSON.parse(server.asked[0]!.body), { at: 3 });
+  assert.equal((await fork.attach().next()).value?.seq, 1);
+  assert.equal(server.asked.length, 1);
+});
+
+test("runs are listed by when they were created", async () => {
+  const { server, client } = await serving({ "GET /v1/runs": json({ runs: [INFO] }) });
+  await client.runs({ createdAfter: 5, createdBefore: 9, status: "ended" });
+  assert.deepEqual(Object.fromEntries(server.asked[0]!.query), { status: "ended", created_after: "5", created_before: "9" });
+});
+
+test("a page of a log is given at once", async () => {
+  const { server, client } = await serving({});
+  server.faults.push(json({ events: logOf(5).slice(2), head: 5, floor: 0, log: "0a1b2c3d", ended: true }));
+  const page = await client.run(RUN).page("0a1b2c3d.2");
+  assert.deepEqual([page.head, page.events.map((one) => one.seq)], [5, [3, 4, 5]]);
+  assert.equal(server.asked[0]!.query.get("wait"), null);
+});
+
+test("who wants to poll polls from the beginning", async () => {
+  const { server } = await serving({});
+  const client = new Client(server.url, { transport: "poll" });
+  const seqs: number[] = [];
+  for await (const one of client.run(RUN).attach(2)) seqs.push(one.seq);
+  assert.deepEqual(seqs, [3, 4, 5]);
+  assert.deepEqual(server.asked.map((asked) => [asked.query.get("after"), asked.query.has("wait")]), [["2", true]]);
+});
+
+test("a reader says its name, and asks for joined chunks where it was told to", async () => {
+  const { server, client } = await serving({});
+  for await (const _ of client.run(RUN).attach(0, { adaptive: true, interval: 250, maxBytes: 4096 }));
+  const asked = Object.fromEntries(server.asked[0]!.query);
+  assert.match(asked["reader"]!, /^[0-9a-f]{32}$/);
+  assert.deepEqual([asked["adaptive"], asked["interval"], asked["max_bytes"]], ["1", "250", "4096"]);
 });

@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { Client } from "../src/client.js";
 import { liveRun, type LiveRun } from "../src/live.js";
-import { ManualTime } from "./manual.js";
+import { ManualPage, ManualTime } from "./manual.js";
 import { begin, blockOf, event, json, LogServer, logOf, LOG, RUN, status, type Answer } from "./server.js";
 
 const servers: LogServer[] = [];
@@ -181,4 +181,71 @@ test("a run whose id is none is an end, not an exception", async () => {
   const live = liveRun(new Client("http://127.0.0.1:1"), "nonsense");
   await until(live, () => live.connection.state === "ended");
   assert.equal(live.connection.fault?.code, "E2005");
+});
+
+test("a page that goes tells the server, and reads on from its place when it comes back", async () => {
+  const surroundings = new ManualPage();
+  const { answer, write } = held();
+  const server = await serving(answer);
+  server.routes.set(`POST /v1/runs/${RUN}/leave`, (response) => void response.writeHead(204).end());
+  const live = liveRun(new Client(server.url, { surroundings }), RUN);
+  leaves.push(live.look(() => undefined));
+  await server.until(() => server.open === 1);
+  write(server.events.slice(0, 4).map(blockOf).join(""));
+  await eventually(() => live.view.place === 4);
+  surroundings.hide();
+  assert.equal(server.open, 1);
+  surroundings.leave();
+  await server.until(() => server.open === 0 && server.asked.length === 2);
+  const [read, left] = server.asked;
+  assert.equal(left!.query.get("reader"), read!.query.get("reader"));
+  assert.deepEqual([left!.headers["content-type"], left!.body], ["text/plain", '{"leaving":true}']);
+  surroundings.wake();
+  await eventually(() => live.connection.state === "ended");
+  assert.equal(live.view.ending, "completed");
+  assert.deepEqual(server.reads.map((asked) => asked.query.get("after")), ["0", `${LOG}.4`]);
+  surroundings.leave();
+  surroundings.wake();
+  assert.equal(server.asked.length, 3);
+});
+
+test("what changed while the page was hidden is shown when it is looked at again", async () => {
+  const time = new ManualTime();
+  const surroundings = new ManualPage();
+  const { answer, write } = held();
+  const server = await serving(answer);
+  const live = liveRun(new Client(server.url, { time, surroundings }), RUN);
+  let shown = 0;
+  leaves.push(live.look(() => (shown = live.view.place)));
+  await server.until(() => server.open === 1);
+  surroundings.hide();
+  write(server.events.slice(0, 3).map(blockOf).join(""));
+  await eventually(() => live.view.place === 3);
+  assert.equal(shown, 0);
+  surroundings.wake();
+  assert.equal(shown, 3);
+});
+
+test("a run whose log was replaced can be read afresh", async () => {
+  const server = await serving(
+    (response) => void begin(response).end(`id: ffffffff.0\n\nid: ffffffff.1\ndata: {"type":"run.started","seq":1,"ts":1,"run":"${RUN}","graph":"g","log":"ffffffff"}\n\n`),
+  );
+  const live = liveRun(new Client(server.url, { pace: { firstDelay: 0.01 } }), RUN);
+  await until(live, () => live.connection.state === "ended");
+  assert.deepEqual([live.connection.close, live.connection.duty, live.view.place], ["gone", "ask", 1]);
+  await live.afresh();
+  assert.equal(live.view.ending, "completed");
+  assert.deepEqual([live.view.log, live.events.length, live.connection.fault], [LOG, 9, null]);
+});
+
+test("where nothing is kept for a reader, it says so", async () => {
+  const server = await serving();
+  const live = liveRun(new Client(server.url), RUN);
+  await until(live, () => live.view.ending !== null);
+  assert.deepEqual(live.connection.kept, { where: "memory", why: "nothing is kept for this reader" });
+  const named = liveRun(new Client(server.url, { as: `somebody ${process.pid}` }), RUN);
+  await until(named, () => named.view.ending !== null);
+  assert.deepEqual(named.connection.kept, { where: "memory", why: "this browser keeps nothing" });
+  assert.equal(await new Client(server.url, { as: "nobody" }).forget(), false);
+  assert.equal(await new Client(server.url).forget(), true);
 });

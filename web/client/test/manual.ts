@@ -56,6 +56,7 @@ export class ManualTime implements Time {
 export class ManualPage implements Surroundings {
   private away = false;
   private readonly calls = new Set<() => void>();
+  private readonly hides = new Set<(left: boolean) => void>();
 
   hidden(): boolean {
     return this.away;
@@ -66,8 +67,19 @@ export class ManualPage implements Surroundings {
     return () => this.calls.delete(call);
   }
 
+  onHide(call: (left: boolean) => void): () => void {
+    this.hides.add(call);
+    return () => this.hides.delete(call);
+  }
+
   hide(): void {
     this.away = true;
+    for (const call of [...this.hides]) call(false);
+  }
+
+  /** Let the page go, for good or for the browser's cache. */
+  leave(): void {
+    for (const call of [...this.hides]) call(true);
   }
 
   /** Show it, bring it online, or bring it back from the browser's cache: for a reader it is the same. */

@@ -125,8 +125,8 @@ function page(response: ServerResponse, asked: Asked, server: LogServer): void {
 }
 
 /** The beginning of a stream. */
-export function begin(response: ServerResponse): ServerResponse {
-  return response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+export function begin(response: ServerResponse, code = 200): ServerResponse {
+  return response.writeHead(code, { "content-type": "text/event-stream; charset=utf-8" });
 }
 
 /** The body of a stream after a place. */

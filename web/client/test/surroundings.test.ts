@@ -9,6 +9,7 @@ test("outside of a page nothing is hidden and nothing wakes", () => {
   const around = page();
   assert.equal(around.hidden(), false);
   around.onWake(() => assert.fail("nothing happens here"))();
+  around.onHide!(() => assert.fail("nothing happens here"))();
 });
 
 test("a page wakes its readers when it is worth to look again, and forgets who has left", () => {
@@ -31,6 +32,16 @@ test("a page wakes its readers when it is worth to look again, and forgets who h
     window.dispatchEvent(new Event("online"));
     seen.dispatchEvent(new Event("visibilitychange"));
     assert.equal(calls, 3);
+    const hidden: boolean[] = [];
+    const unhide = around.onHide!((left) => hidden.push(left));
+    seen.dispatchEvent(new Event("visibilitychange"));
+    seen.visibilityState = "hidden";
+    seen.dispatchEvent(new Event("visibilitychange"));
+    window.dispatchEvent(new Event("pagehide"));
+    assert.deepEqual(hidden, [false, true]);
+    unhide();
+    window.dispatchEvent(new Event("pagehide"));
+    assert.deepEqual(hidden, [false, true]);
   } finally {
     Object.assign(globalThis, { document: undefined, window: undefined });
   }

@@ -1,0 +1,215 @@
+"""Models of Anthropic, by its messages. Needs the extra `anthropic`.
+
+Retries are the node's affair (`RetryPolicy`), so the SDK makes none. It lets errors of its HTTP library through as they
+are, and takes a stream that ends early for whole; both are met here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Any
+
+from riverrun.base.errors import LoadError
+from riverrun.models.clients import Clients, close_stream, with_options
+from riverrun.models.failures import failures_of
+from riverrun.models.message import Message, as_messages
+from riverrun.models.model import Messages, ToolSpec
+from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
+
+try:
+    from anthropic import AsyncAnthropic
+except ModuleNotFoundError as error:
+    mend = 'Run: pip install "riverrun[anthropic]"'
+    what = "models of Anthropic need the package anthropic"
+    raise LoadError("E1013", what, where="riverrun.models", mend=mend) from error
+
+_REASONS: Mapping[str, Reason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "pause_turn": "paused",
+    "refusal": "refused",
+}
+_MAX_TOKENS = 4096  # a request must say; more than most answers need
+
+
+class Anthropic:
+    """A model of Anthropic.
+
+    Args:
+        name: Name of the model, as the provider calls it.
+        client: An `AsyncAnthropic` of yours, with `max_retries=0`; None: one of ours per event loop.
+        options: What every request says beside messages and tools, such as `max_tokens` (4,096 unless said) or
+            `thinking`.
+        **settings: For a client of ours: `base_url`, `api_key`, `timeout` (seconds) and so on; by default from the
+            environment (ANTHROPIC_API_KEY).
+
+    Attributes:
+        name: As given.
+
+    Raises:
+        LoadError: E1013, the extra `anthropic` is not installed (when this file is imported).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        client: AsyncAnthropic | None = None,
+        options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.name = name
+        self._options = dict(options or {})
+        self._clients = Clients(lambda: AsyncAnthropic(**{"max_retries": 0, **settings}), client)
+
+    async def stream(
+        self, messages: Messages, tools: Sequence[ToolSpec] = (), **options: Any
+    ) -> AsyncGenerator[Piece, None]:
+        """Answer, piece by piece; see `riverrun.models.model.Model`.
+
+        Args:
+            messages: The conversation so far.
+            tools: What the model may call.
+            **options: Further fields of the request.
+
+        Yields:
+            Pieces.
+
+        Raises:
+            ConnectionFault: E3030 or E3031, the provider cannot be reached, or the answer broke off.
+            Busy: E3032, it is overloaded.
+            NodeError: E3033 or E3034, it refuses the request, or failed at it.
+            ProtocolFault: E3035, what it sent makes no sense.
+        """
+        request = {"model": self.name, "stream": True, "max_tokens": _MAX_TOKENS, **_conversation(messages)}
+        if tools:
+            request["tools"] = [_tool(each) for each in tools]
+        client = await self._clients.here()
+        with failures_of("Anthropic") as reading:
+            events: Any = await client.messages.create(**with_options(request, self._options, options))
+            answer = _Answer()
+            try:
+                while (event := await anext(events, None)) is not None:
+                    reading.spoke = True
+                    for piece in answer.take(event):
+                        yield piece
+            finally:
+                await close_stream(events)
+            # The reason alone is not enough: `message_stop` is what ends a message.
+            if not answer.finished:
+                raise reading.broke_off()
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened in this event loop. Idempotent."""
+        await self._clients.aclose()
+
+
+class _Answer:
+    """One answer while it comes in."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._end: Finish | None = None
+        self._usage = Usage()
+        self._calls: dict[int, int] = {}  # which block is which call
+
+    def take(self, event: Any) -> Iterator[Piece]:
+        kind = event.type
+        if kind == "content_block_delta":
+            yield from self._delta(event.index, event.delta)
+        elif kind == "content_block_start":
+            yield from self._block(event.index, event.content_block)
+        elif kind == "message_start":
+            self._usage = _usage(event.message.usage, self._usage)
+        elif kind == "message_delta":
+            self._usage = _usage(event.usage, self._usage)
+            raw = event.delta.stop_reason
+            if raw is not None:
+                self._end = Finish(_REASONS.get(raw, "stop"), raw)
+        elif kind == "message_stop" and self._end is not None:
+            self.finished = True
+            yield self._usage
+            yield self._end
+
+    def _block(self, index: int, block: Any) -> Iterator[Piece]:
+        if block.type == "tool_use":
+            yield ToolCall(self._calls.setdefault(index, len(self._calls)), block.id, block.name)
+        elif block.type == "text" and block.text:
+            yield Text(block.text)
+        elif block.type == "thinking" and block.thinking:
+            yield Reasoning(block.thinking, index)
+        elif block.type == "redacted_thinking":
+            yield Reasoning(index=index, redacted=block.data)
+
+    def _delta(self, index: int, delta: Any) -> Iterator[Piece]:
+        if delta.type == "text_delta":
+            yield Text(delta.text)
+        elif delta.type == "input_json_delta":
+            if index in self._calls and delta.partial_json:
+                yield ToolCall(self._calls[index], arguments=delta.partial_json)
+        elif delta.type == "thinking_delta":
+            yield Reasoning(delta.thinking, index)
+        elif delta.type == "signature_delta":
+            yield Reasoning(index=index, signature=delta.signature)
+
+
+def _usage(told: Any, before: Usage) -> Usage:
+    """Join what is told at the beginning and at the end of a message; what is read from the cache counts as read."""
+    if told is None:
+        return before
+    cached = getattr(told, "cache_read_input_tokens", None)
+    made = getattr(told, "cache_creation_input_tokens", None) or 0
+    read = getattr(told, "input_tokens", None)
+    return Usage(
+        input=before.input if read is None else read + made + (cached or 0),
+        output=told.output_tokens or 0,
+        cached=before.cached if cached is None else cached,
+    )
+
+
+def _tool(spec: ToolSpec) -> dict[str, Any]:
+    return {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)}
+
+
+def _conversation(messages: Messages) -> dict[str, Any]:
+    """Give a conversation as Anthropic wants it: what the system says apart, users and assistants by turns."""
+    system: list[str] = []
+    turns: list[dict[str, Any]] = []
+    for one in as_messages(messages):
+        if one["role"] in {"system", "developer"}:
+            system.append(str(one["content"]))
+            continue
+        role = "assistant" if one["role"] == "assistant" else "user"
+        blocks = _blocks(one)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks  # results of calls made at once belong into one turn
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    return {"messages": turns, **({"system": "\n\n".join(system)} if system else {})}
+
+
+def _blocks(one: Message) -> list[dict[str, Any]]:
+    content = one["content"]
+    if one["role"] == "tool":
+        block = {"type": "tool_result", "tool_use_id": one.get("tool_call_id", ""), "content": content}
+        return [{**block, "is_error": True} if one.get("error") else block]
+    blocks = [_thought(each) for each in one.get("reasoning") or () if "signature" in each or "redacted" in each]
+    if isinstance(content, list):
+        blocks += content  # blocks of the provider's own
+    elif content:
+        blocks.append({"type": "text", "text": content})
+    for call in one.get("tool_calls") or ():
+        arguments = call["arguments"]
+        # A text is what the model wrote where an object was wanted; Anthropic takes nothing but an object.
+        given = arguments if isinstance(arguments, Mapping) else {"text": arguments}
+        blocks.append({"type": "tool_use", "id": call["id"], "name": call["name"], "input": given})
+    return blocks
+
+
+def _thought(block: Mapping[str, Any]) -> dict[str, Any]:
+    if "redacted" in block:
+        return {"type": "redacted_thinking", "data": block["redacted"]}
+    return {"type": "thinking", "thinking": block["text"], "signature": block["signature"]}

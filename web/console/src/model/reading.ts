@@ -1,0 +1,219 @@
+// One run as the page looks at it: its events, the picture of the newest and the picture that is shown, and the truth
+// about the connection.
+//
+// The client's live run holds the connection: one for all tabs, kept from visit to visit, and told in beats. A run that
+// goes on, one that has ended and a file are read the same way; to play a log again is to fold its first events once
+// more. Leaving never changes the run. It does not know React (use.ts) nor how anything is drawn.
+
+import { RiverrunError, isTerminal, liveRun, type Client, type Event, type Json, type LiveRun, type View } from "riverrun";
+
+import { Picture } from "./picture";
+import { Lag, UNTOUCHED, changed, shown, type Standing, type Truth } from "./truth";
+
+/** A run that is looked at. */
+export class Reading {
+  /** All events, in order. */
+  readonly events: Event[] = [];
+  /** The picture of all of them. */
+  live = new Picture();
+  /** The picture that is shown: the live one, or that of an earlier event. */
+  shown: Picture = this.live;
+  /** seq that is shown; null follows the newest. */
+  at: number | null = null;
+  truth: Truth = UNTOUCHED;
+  /** Counts what was told. */
+  version = 0;
+  /** seq of the last event that is known to exist. */
+  head = 0;
+  private readonly source: LiveRun | null;
+  private readonly listeners = new Set<() => void>();
+  private readonly lag = new Lag();
+  private leave: (() => void) | null = null;
+  private left = false;
+  private view: View | null = null;
+  private connection: LiveRun["connection"] | null = null;
+  private filling = false;
+
+  constructor(
+    /** Where it is read; null for a file. */
+    readonly client: Client | null,
+    /** Id of the run. */
+    readonly run: string,
+  ) {
+    this.source = client === null ? null : liveRun(client, run);
+  }
+
+  /** Play a file. */
+  static of(events: readonly Event[]): Reading {
+    const reading = new Reading(null, events[0]!.run);
+    for (const event of events) reading.take(event);
+    reading.head = events.length;
+    reading.truth = { ...UNTOUCHED, standing: "stored" };
+    return reading;
+  }
+
+  /** What the dot says. */
+  get standing(): Standing {
+    const parked = this.live.view.questions.size > 0;
+    return shown(this.truth, { online: navigator.onLine, place: this.live.place, head: this.head, parked });
+  }
+
+  /** Look at the run; what is returned ends it. */
+  look(listener: () => void): () => void {
+    const call = (): void => listener(); // the same function may look twice
+    this.listeners.add(call);
+    if (this.listeners.size === 1) this.begin();
+    return () => {
+      if (this.listeners.delete(call) && this.listeners.size === 0) this.end();
+    };
+  }
+
+  /** Read on from where it was left. */
+  attach(): void {
+    this.left = false;
+    this.begin();
+    this.source?.again();
+    this.pull();
+  }
+
+  /** Read all of it again: its log was replaced. */
+  async afresh(): Promise<void> {
+    await this.source?.afresh();
+  }
+
+  /** Leave the log; the run goes on. */
+  detach(): void {
+    this.left = true;
+    this.stopLooking();
+    this.truth = { ...this.truth, standing: "detached", close: "detached", lag: null };
+    this.tell();
+  }
+
+  /** Show the run as it was at an event; null, or the newest one, follows the newest. One to come is waited for. */
+  seek(seq: number | null): void {
+    const { place } = this.live;
+    const at = seq === null || seq === place || (seq > place && this.live.view.ending !== null) ? null : Math.max(1, seq);
+    if (at === null) {
+      this.shown = this.live;
+    } else {
+      // Forwards it goes on from what is shown; backwards it begins anew.
+      if (this.shown === this.live || this.shown.place > at) this.shown = new Picture();
+      const to = Math.min(at, place);
+      for (let index = this.shown.place; index < to; index += 1) this.shown.apply(this.events[index]!);
+    }
+    this.at = at;
+    this.tell();
+  }
+
+  /** Answer questions. */
+  async answer(answers: Readonly<Record<string, Json>>): Promise<void> {
+    await this.client?.run(this.run).resume(answers);
+  }
+
+  private begin(): void {
+    if (this.source === null || this.leave !== null || this.left || this.listeners.size === 0) return;
+    this.leave = this.source.look(this.pull);
+    window.addEventListener("online", this.tell);
+    window.addEventListener("offline", this.tell);
+    void this.ask();
+    this.pull();
+  }
+
+  private end(): void {
+    this.stopLooking();
+  }
+
+  private stopLooking(): void {
+    this.leave?.();
+    this.leave = null;
+    window.removeEventListener("online", this.tell);
+    window.removeEventListener("offline", this.tell);
+  }
+
+  private readonly tell = (): void => {
+    this.version += 1;
+    for (const listener of [...this.listeners]) listener();
+  };
+
+  /** Take what the live run has and this has not. */
+  private readonly pull = (): void => {
+    const { source } = this;
+    if (source === null || this.left) return;
+    if (this.view !== null && this.view !== source.view) this.forget();
+    this.view = source.view;
+    const before = this.live.place;
+    const { dropped, events } = source;
+    if (before < dropped) void this.fill();
+    else for (let index = before - dropped; index < events.length; index += 1) this.take(events[index]!);
+    this.connected(source.connection);
+    if (this.live.place > before) this.arrived();
+    this.tell();
+  };
+
+  private forget(): void {
+    this.events.length = 0;
+    this.live = new Picture();
+    this.shown = this.live;
+    this.at = null;
+    this.head = 0;
+  }
+
+  private connected(connection: LiveRun["connection"]): void {
+    const before = this.connection;
+    if (connection === before) return;
+    this.connection = connection;
+    const { state, delay, duty, fault, reconnects } = connection;
+    // Another object may say the same.
+    const again = before === null || state !== before.state || delay !== before.delay || connection.close !== before.close;
+    if (again) this.truth = changed(this.truth, connection, reconnects);
+    this.truth = { ...this.truth, duty, fault, reconnects, ...(fault === null ? {} : { standing: "refused" as const }) };
+    if (state === "live" && before?.state !== "live") void this.ask();
+  }
+
+  /** Learn how much there is, to say how far it has caught up; without an answer nothing is said. */
+  private async ask(): Promise<void> {
+    try {
+      const { head } = await this.client!.run(this.run).info();
+      this.head = Math.max(this.head, head);
+      this.tell();
+    } catch (error) {
+      if (!(error instanceof RiverrunError)) throw error;
+    }
+  }
+
+  /** Fetch what the live run no longer keeps: it keeps the newest events only. */
+  private async fill(): Promise<void> {
+    if (this.filling) return;
+    this.filling = true;
+    try {
+      while (this.source !== null && this.live.place < this.source.dropped) {
+        const page = await this.client!.run(this.run).page(this.live.place);
+        if (page.events.length === 0 || page.log !== this.source.view.log) break;
+        for (const event of page.events) this.take(event);
+        this.tell();
+      }
+    } catch (error) {
+      if (!(error instanceof RiverrunError)) throw error;
+      this.truth = { ...this.truth, standing: "refused", fault: error };
+    } finally {
+      this.filling = false;
+    }
+    if (this.source !== null && this.live.place >= this.source.dropped) this.pull();
+    else this.tell();
+  }
+
+  private take(event: Event): void {
+    if (this.live.apply(event) !== "apply") return;
+    this.events.push(event);
+    // A place that was asked for before it was here.
+    if (this.at !== null && this.shown !== this.live && this.shown.place < this.at) this.shown.apply(event);
+    if (this.at !== null && this.at > this.live.place && isTerminal(event)) this.seek(null);
+  }
+
+  private arrived(): void {
+    const last = this.events.at(-1)!;
+    // Of what was stored long ago nothing can be late.
+    const fresh = this.live.place >= this.head && !isTerminal(last);
+    this.truth = { ...this.truth, lag: fresh ? this.lag.take(last.ts, Date.now()) : null };
+  }
+}
