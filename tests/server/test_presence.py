@@ -62,6 +62,15 @@ def settled(served):
         assert time.monotonic() < give_up_at, "somebody is watched for"
 
 
+def test_who_reads_a_run_as_a_durable_stream_is_a_reader_too(served):
+    run = start(served, "stop")
+    with served.http.stream("GET", f"/v1/stream/runs/{run}", params={"offset": "-1", "live": "sse"}) as only:
+        next(only.iter_lines())
+        assert "running" == status(served, run)
+    assert "run.stopped" == ending(served, run)["type"]
+    settled(served)
+
+
 def test_a_run_that_is_to_be_read_is_stopped_within_a_second_of_its_last_reader(served):
     run = start(served, "stop")
     with ExitStack() as all_readers:

@@ -31,6 +31,7 @@ from riverrun.server.stream_logs import StreamLogs
 from riverrun.server.stream_requests import Live
 from riverrun.transports import durable as transport
 from riverrun.transports.durable import Terms
+from riverrun.transports.serve import Reader
 from riverrun.transports.stretches import Pager, RunPager
 from riverrun.wire import durable as wire
 
@@ -104,7 +105,8 @@ class Streams:
         def cursor() -> str:
             return wire.cursor(self._clock.now_ms(), asked.cursor, jitter())
 
-        terms = Terms(cursor, use, settings.pace.heartbeat_interval, self._shared)
+        reader = Reader(pager.key) if isinstance(pager, RunPager) else None
+        terms = Terms(cursor, use, settings.pace.heartbeat_interval, self._shared, reader)
         if asked.live is Live.SSE:
             found = await pager.page()  # what is wrong with the place is still an answer
             return HandedOver(lambda receive, send: transport.stream(pager, found, terms, readers, receive, send))

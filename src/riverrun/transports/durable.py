@@ -13,7 +13,7 @@ from typing import NamedTuple
 from riverrun.base.errors import NotFound
 from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
-from riverrun.transports.serve import NOSNIFF, Connection, Headers, Readers, Receive, Send
+from riverrun.transports.serve import NOSNIFF, Connection, Headers, Reader, Readers, Receive, Send
 from riverrun.transports.stretches import Found, Pager
 from riverrun.wire import durable
 
@@ -39,12 +39,14 @@ class Terms(NamedTuple):
         use: Called now and then while a reader is there, so that its stream does not expire.
         idle_interval: Seconds without a piece after which something is said all the same.
         shared: Whether caches between here and the reader may give a page to others.
+        reader: Who reads which run; None where it is no run.
     """
 
     cursor: Callable[[], str]
     use: Callable[[], Awaitable[None]]
     idle_interval: float
     shared: bool = False
+    reader: Reader | None = None
 
 
 async def catch_up(pager: Pager, terms: Terms, send: Send, *, start: int | None, if_none_match: str = "") -> None:
@@ -95,12 +97,14 @@ async def long_poll(pager: Pager, terms: Terms, readers: Readers, receive: Recei
     """
     found = await pager.page()
     if _says_nothing(found):
-        async with readers.connection(receive) as connection:
+        async with readers.connection(receive, terms.reader) as connection:
             found = await _awaited(pager, terms, found)
         if connection.close is Close.DETACHED:
             return
     if found.gone:
         raise NotFound("E2031", "the stream was deleted")
+    if terms.reader is not None and readers.attends is not None and not found.closed:
+        readers.attends.polled(terms.reader)  # it will ask again
     headers = [*_headers(pager, found), (b"cache-control", _NO_STORE)]
     if not found.closed:
         headers.append((durable.CURSOR.encode(), terms.cursor().encode()))
@@ -127,7 +131,7 @@ async def stream(pager: Pager, found: Found, terms: Terms, readers: Readers, rec
         NotFound: E2005, the log is gone.
         StoreError: E4002, the store cannot be read; the server must cut the connection.
     """
-    async with readers.connection(receive) as connection:
+    async with readers.connection(receive, terms.reader) as connection:
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), *FIXED]
         headers.append((b"x-accel-buffering", b"no"))
         if pager.form is durable.Form.BYTES:
@@ -148,7 +152,11 @@ async def _follow(pager: Pager, terms: Terms, found: Found, connection: Connecti
         if found.pieces or found.closed or now >= speak_at:
             await _put(_told(pager, terms, found), connection, send)
             speak_at = loop.time() + terms.idle_interval
-        if found.closed or now >= rotate_at or connection.close is not None:
+        if found.closed:
+            connection.close = Close.ENDED
+        if now >= rotate_at:
+            connection.close = Close.ROTATED
+        if connection.close is not None:
             return
         if found.at_end:
             await pager.wait(max(0.0, min(_LOOK_AGAIN_INTERVAL, speak_at - now, rotate_at - now)))

@@ -72,6 +72,9 @@ class RunPager:
         log: Of its incarnation.
         offset: Where to begin.
         pace: How much at once.
+
+    Attributes:
+        key: As given.
     """
 
     form = Form.JSON
@@ -80,7 +83,7 @@ class RunPager:
     def __init__(self, store: LogStore, key: RunKey, log: str, offset: int, pace: Pace) -> None:
         self.log = f"{key.run}.{log}"
         self._store = store
-        self._key = key
+        self.key = key
         self._offset = offset
         self._pace = pace
 
@@ -92,7 +95,7 @@ class RunPager:
             NotFound: E2005, the run is gone.
             StoreError: E4002, the store cannot be read.
         """
-        page = await self._store.read(self._key, self._offset, self._pace.page_events)
+        page = await self._store.read(self.key, self._offset, self._pace.page_events)
         records = next(portions(page.records, self._pace.page_bytes))
         if records:
             self._offset = records[-1].seq
@@ -101,7 +104,7 @@ class RunPager:
 
     async def wait(self, timeout: float) -> None:
         """Wait for more, as `Pager.wait` says."""
-        await self._store.wait(self._key, self._offset, timeout)
+        await self._store.wait(self.key, self._offset, timeout)
 
 
 class StreamPager:
