@@ -10,6 +10,9 @@ BIN    := $(VENV)/bin
 PIP    := -m pip install -qq --disable-pip-version-check --no-input
 COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
+# What the bench measures must be what the tests run with; its peers need other versions of the rest.
+SHARED  = apsw|fastapi|httptools|httpx|langgraph|msgspec|openai|pydantic|reactivex|uvicorn|uvloop|websockets
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check fast soak format-check lint types contract format console web bench lock clean
@@ -64,7 +67,8 @@ lock:  ## Write the lock files anew from pyproject.toml.
 	$(call make-venv,.venv-lock)
 	@.venv-lock/bin/python $(PIP) uv
 	@$(COMPILE) --upgrade --group dev -o requirements.lock
-	@$(COMPILE) --upgrade --group bench -c requirements.lock -o bench/requirements.lock
+	@grep -E '^($(SHARED))==' requirements.lock | sed 's/ .*//' > .venv-lock/shared.txt
+	@$(COMPILE) --upgrade --group bench -c .venv-lock/shared.txt -o bench/requirements.lock
 
 clean:  ## Remove environments, caches and build products.
 	@rm -rf .venv .venv-bench .venv-lock web/node_modules web/client/build web/client/dist build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -18,6 +18,7 @@ from riverrun.face.compiled import CompiledGraph
 from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import START
 from riverrun.log.view import View
+from tests.naming import steady
 
 
 async def told_by(work: Any) -> tuple[list[Any], View]:
@@ -176,7 +177,7 @@ def test_objects_become_what_they_hold():
     assert {"1": [1, 2]} == plain({1: (1, 2)}, "it")
 
 
-@pytest.mark.parametrize("value", [object(), {"a": object()}, Place(object()), "\ud800", City], ids=str)
+@pytest.mark.parametrize("value", [object(), {"a": object()}, Place(object()), "\ud800", City], ids=steady)
 def test_what_is_no_json_is_refused_where_it_must_be_kept_and_shown_where_it_is_only_a_sight(value):
     if value != "\ud800":  # a text is taken as it is: the log says no to it, by its own code
         with pytest.raises(NodeError, match="E3045 the answer cannot be stored"):

@@ -22,6 +22,7 @@ from riverrun.graph.replay import replay
 from tests.graph.drawn import whole
 from tests.graph.play import RUN, check_log, chooser, play, run_started, through_json
 from tests.graph.sketch import Manner, Sketch, acyclic, looped
+from tests.naming import steady
 
 ORDERS = st.lists(st.integers(0, 40), max_size=40)
 GRAPHS = st.one_of(acyclic(5), looped(4), whole(4, decided=False))
@@ -178,7 +179,7 @@ def test_a_value_comes_back_as_it_is_or_not_at_all(value):
 @pytest.mark.parametrize(
     "value",
     [(1, 2), {1: "a"}, {"a"}, b"bytes", float("nan"), [float("inf")], {"a": (1,)}, object(), RunState.NEW, 2**70, int],
-    ids=repr,
+    ids=steady,
 )
 def test_what_json_would_not_give_back_is_not_kept(value):
     _, machine = machine_with(value)
@@ -279,7 +280,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("table", HOSTILE, ids=repr)
+@pytest.mark.parametrize("table", HOSTILE, ids=steady)
 def test_what_another_program_wrote_makes_no_machine(table):
     plan, body = kept()
     form = msgspec.msgpack.decode(body)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from riverrun import add_messages
 from riverrun.models.message import CUT_OFF, Draft, arguments_of, as_messages, mended
 from riverrun.models.pieces import Finish, Reasoning, Text, ToolCall, Usage
+from tests.naming import steady
 
 texts = st.text(max_size=8)
 json_values = st.recursive(st.none() | st.integers(-9, 9) | texts, lambda inner: st.lists(inner, max_size=2))
@@ -109,7 +110,7 @@ def test_a_text_alone_is_what_a_user_says():
     assert [{"role": "user", "content": "hi"}] == as_messages("hi")
 
 
-@pytest.mark.parametrize("wrong", [3, {}, {"content": "x"}, object(), [None]], ids=repr)
+@pytest.mark.parametrize("wrong", [3, {}, {"content": "x"}, object(), [None]], ids=steady)
 def test_what_is_no_message_is_refused(wrong):
     with pytest.raises(TypeError, match="is no message"):
         as_messages(wrong)

@@ -7,6 +7,7 @@ import pytest
 from riverrun.base.errors import InputError
 from riverrun.models.model import ToolSpec, check_model
 from riverrun.models.offline import OfflineModel
+from tests.naming import steady
 
 
 class Nameless:
@@ -19,7 +20,7 @@ def test_a_model_is_given_back_as_it_is():
     assert model is check_model(model)
 
 
-@pytest.mark.parametrize("wrong", [None, "gpt", len, Nameless(), OfflineModel], ids=repr)
+@pytest.mark.parametrize("wrong", [None, "gpt", len, Nameless(), OfflineModel], ids=steady)
 def test_what_is_no_model_is_refused(wrong):
     with pytest.raises(InputError) as caught:
         check_model(wrong)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from riverrun.log.jsonl import read_log
 from riverrun.server import Principal
 from tests.web.consoles import PLAIN, Browser, built, chromium, context, hosting, said
 from tests.web.node import found
@@ -236,6 +237,22 @@ async def test_what_is_saved_is_played_again_without_the_server(host, tabs, tmp_
     await tab.until("return document.querySelector('.replaying') !== null")
     assert [] == await errors(tab)
     assert before <= (await tab.tell("heard"))["requests"] <= before + 12  # the page's own parts, and none of the run
+
+
+async def test_a_run_of_more_events_than_the_client_keeps_is_whole_also_when_it_is_loaded_again(host, tabs):
+    run = host.begin(words=4500)
+    events = host.ended(run)
+    assert len(events) > 12_000
+    tab = await tabs(f"{host.url}/console/runs/{run}")
+    for _ in range(2):
+        await tab.reaches(len(events), timeout=60)
+        await tab.tell("click", at=button("Save"))
+        lines = await tab.tell("saved", at="[role=menuitem]:has-text('jsonl')")
+        assert events == [json.loads(line) for line in lines.splitlines()[1:]]
+        # Letter by letter as the log holds it: whoever takes it in asks for no less.
+        assert len(events) == len(read_log(line.encode() for line in lines.splitlines(keepends=True)).events) + 1
+        await tab.tell("reload")
+    assert [] == await errors(tab)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ export class Tab implements Reading {
   private mode: "following" | "leading" | "alone" | "over" = "following";
   private subscription: Subscription | null = null;
   private told: Told = { state: "connecting", close: null, delay: 0, reconnects: 0 };
-  private inbox: Event[] = [];
+  private readonly inbox = new Inbox();
   private asking = false;
   private signal: () => void = () => undefined;
   private led = 0; // since when
@@ -101,10 +101,8 @@ export class Tab implements Reading {
     this.channel = new BroadcastChannel(given.name);
     this.channel.onmessage = ({ data }: MessageEvent<Letter>) => this.hear(data);
     this.lead = given.stand({ won: () => this.won(), lost: () => this.lost() });
-    const hidden = given.around.onHide?.(() => {
-      if (this.mode === "leading") this.here();
-    });
-    this.ends = [given.around.onWake(() => this.look()), ...(hidden === undefined ? [] : [hidden])];
+    const hidden = given.around.onHide?.(() => this.mode === "leading" && this.here());
+    this.ends = [given.around.onWake(() => this.look()), hidden ?? (() => undefined)];
     this.look();
   }
 
@@ -135,8 +133,6 @@ export class Tab implements Reading {
     this.detach();
   }
 
-  // --- reading ---
-
   private async read(subscription: Subscription): Promise<readonly Event[] | "over"> {
     let events: readonly Event[] | null;
     try {
@@ -159,16 +155,8 @@ export class Tab implements Reading {
 
   /** What others said that continues; the rest is asked for. */
   private received(): readonly Event[] {
-    const fresh: Event[] = [];
-    for (const event of this.inbox) {
-      const next = this.place + fresh.length + 1;
-      if (event.seq > next) {
-        this.want();
-        break;
-      }
-      if (event.seq === next) fresh.push(event);
-    }
-    this.inbox = [];
+    const { fresh, gap } = this.inbox.take(this.place);
+    if (gap) this.want();
     return fresh;
   }
 
@@ -181,13 +169,9 @@ export class Tab implements Reading {
   }
 
   private async news(): Promise<void> {
-    if (this.mode === "over" || this.inbox.length > 0) return;
-    await new Promise<void>((resolve) => {
-      this.signal = resolve;
-    });
+    if (this.mode === "over" || !this.inbox.empty) return;
+    await new Promise<void>((resolve) => (this.signal = resolve));
   }
-
-  // --- the lead ---
 
   private won(): void {
     if (this.mode !== "following") return;
@@ -201,9 +185,8 @@ export class Tab implements Reading {
   private lost(): void {
     if (this.mode !== "leading") return;
     this.mode = "following";
-    const { subscription } = this;
+    this.subscription?.detach();
     this.subscription = null;
-    subscription?.detach();
     this.signal();
     this.look();
   }
@@ -218,8 +201,7 @@ export class Tab implements Reading {
   }
 
   private connect(): void {
-    const after = this.log === null ? String(this.place) : `${this.log}.${this.place}`;
-    const subscription = this.given.open(after, (change) => {
+    const subscription = this.given.open(cursor(this.log, this.place), (change) => {
       // That it ended each tab finds out for itself: by the terminal event, or by asking the server.
       if (this.subscription !== subscription || change.state === "ended") return;
       this.told = { ...change, reconnects: subscription.reconnects };
@@ -241,13 +223,10 @@ export class Tab implements Reading {
     this.subscription?.detach();
     if (mode !== "alone") this.say({ say: "bye", led: mode === "leading" });
     this.lead.leave();
-    for (const end of this.ends) end();
-    this.cancelLook?.();
+    for (const end of [...this.ends, this.cancelLook]) end?.();
     this.channel.close();
     this.signal();
   }
-
-  // --- what the tabs say ---
 
   private say(note: Note): void {
     this.channel.postMessage({ ...note, from: this.given.id } satisfies Letter);
@@ -260,20 +239,23 @@ export class Tab implements Reading {
 
   /** Look after the lead, now and from time to time; one that does not answer is gone. */
   private look(): void {
-    this.cancelLook?.();
     if (this.mode !== "following") return;
     if (this.given.around.hidden()) {
-      this.cancelLook = this.given.time.after(LOOK, () => this.look());
+      this.later(LOOK, () => this.look());
       return;
     }
     this.want(true);
     // Not all at the same moment: the first who takes it answers the others.
     const patience = this.lead.patience * (1 + this.given.dice() / 2);
-    this.cancelLook = this.given.time.after(patience, () => this.take());
+    this.later(patience, () => this.take());
+  }
+
+  private later(seconds: number, call: () => void): void {
+    this.cancelLook?.();
+    this.cancelLook = this.given.time.after(seconds, call);
   }
 
   private take(): void {
-    this.cancelLook = null;
     if (this.mode !== "following") return;
     this.say({ say: "take" });
     this.lead.take();
@@ -284,8 +266,7 @@ export class Tab implements Reading {
     if (this.mode !== "following" || this.asking) return;
     if (!anyway && this.wanted.place === this.place && at - this.wanted.at < AGAIN) {
       // The answer may be on its way; if not, it is looked after soon.
-      this.cancelLook?.();
-      this.cancelLook = this.given.time.after(AGAIN, () => this.look());
+      this.later(AGAIN, () => this.look());
       return;
     }
     this.wanted = { place: this.place, at };
@@ -314,8 +295,7 @@ export class Tab implements Reading {
       case "bye":
         this.others.delete(letter.from);
         if (this.mode !== "following" || !letter.led) return;
-        this.cancelLook?.();
-        this.cancelLook = this.given.time.after(0.1 * this.given.dice(), () => this.look());
+        this.later(0.1 * this.given.dice(), () => this.look());
     }
   }
 
@@ -344,32 +324,27 @@ export class Tab implements Reading {
       return;
     }
     if (!this.agrees(letter.log)) return;
-    this.cancelLook?.();
     if (letter.hidden && !this.given.around.hidden()) {
-      this.cancelLook = this.given.time.after(0.2 * this.given.dice(), () => this.take());
+      this.later(0.2 * this.given.dice(), () => this.take());
       return;
     }
-    this.cancelLook = this.given.time.after(LOOK, () => this.look());
+    this.later(LOOK, () => this.look());
     this.told = letter.told;
     this.given.onTold(letter.told, true);
-    if (letter.place > this.place && this.inbox.length === 0) this.want();
+    if (letter.place > this.place && this.inbox.empty) this.want();
   }
 
   private answer(to: string, place: number): void {
     const events = place < this.place ? this.given.since(place) : [];
     if (events === null) this.say({ say: "ask the server", to, log: this.log });
-    for (let at = 0; at < (events?.length ?? 0); at += LUMP) {
-      this.say({ say: "events", to, log: this.log, events: events!.slice(at, at + LUMP) });
-    }
+    for (const lump of lumps(events ?? [])) this.say({ say: "events", to, log: this.log, events: lump });
     // At the end, because who hears of a place that it does not have asks again.
     this.here();
   }
 
   private takeIn(log: string | null, events: readonly Event[]): void {
     if (this.mode !== "following" || !this.agrees(log)) return;
-    if (this.inbox.length + events.length > INBOX_LIMIT) return;
-    for (const event of events) this.inbox.push(event);
-    this.signal();
+    if (this.inbox.put(events)) this.signal();
   }
 
   /** Whether the others read the same log; if not, this tab reads for itself, and is told by the server what is wrong. */
@@ -386,15 +361,11 @@ export class Tab implements Reading {
   private async catchUp(): Promise<void> {
     if (this.asking) return;
     this.asking = true;
-    let at = this.place;
     try {
-      for (;;) {
-        const page = await this.given.page(this.log === null ? String(at) : `${this.log}.${at}`);
-        if (this.mode !== "following") return;
-        this.takeIn(page.log, page.events);
-        at = page.events.at(-1)?.seq ?? at;
-        if (page.events.length === 0 || at >= page.head) break;
-      }
+      await readOn(this.given.page, this.log, this.place, ({ log, events }) => {
+        this.takeIn(log, events);
+        return this.mode === "following";
+      });
     } catch (error) {
       if (!(error instanceof RiverrunError)) throw error;
       this.alone();
@@ -404,4 +375,56 @@ export class Tab implements Reading {
     }
     this.want();
   }
+}
+
+/** What others said and was not applied yet; bounded. */
+class Inbox {
+  private events: Event[] = [];
+
+  get empty(): boolean {
+    return this.events.length === 0;
+  }
+
+  /** Take events in, unless there is no room: then they are missed, and asked for again. */
+  put(events: readonly Event[]): boolean {
+    if (this.events.length + events.length > INBOX_LIMIT) return false;
+    for (const event of events) this.events.push(event);
+    return true;
+  }
+
+  /** Give what continues after a place, and say whether something is missing before the rest, which is dropped. */
+  take(place: number): { readonly fresh: readonly Event[]; readonly gap: boolean } {
+    const fresh: Event[] = [];
+    const events = this.events;
+    this.events = [];
+    for (const event of events) {
+      const next = place + fresh.length + 1;
+      if (event.seq > next) return { fresh, gap: true };
+      if (event.seq === next) fresh.push(event);
+    }
+    return { fresh, gap: false };
+  }
+}
+
+/** Read pages up to the head. */
+async function readOn(
+  page: (after: string) => Promise<EventPage>,
+  log: string | null,
+  place: number,
+  take: (page: EventPage) => boolean,
+): Promise<void> {
+  for (let at = place; ; ) {
+    const got = await page(cursor(log, at));
+    if (!take(got)) return;
+    at = got.events.at(-1)?.seq ?? at;
+    if (got.events.length === 0 || at >= got.head) return;
+  }
+}
+
+function* lumps(events: readonly Event[]): Generator<readonly Event[]> {
+  for (let at = 0; at < events.length; at += LUMP) yield events.slice(at, at + LUMP);
+}
+
+function cursor(log: string | null, place: number): string {
+  return log === null ? String(place) : `${log}.${place}`;
 }

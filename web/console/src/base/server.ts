@@ -50,6 +50,37 @@ export async function ask(path: string, params: Readonly<Record<string, string>>
   throw new RiverrunError(code, message, { status: answer.status });
 }
 
+/**
+ * Fetch the first `head` events of a log, each as the log holds it, letter by letter: what went through this page may have
+ * been joined on its way, and numbers lose what JavaScript does not know.
+ *
+ * @throws ConnectionFault E5001: the server was not reached, or not to the end.
+ */
+export async function lines(run: string, head: number): Promise<readonly string[]> {
+  const leaving = new AbortController();
+  const events: string[] = [];
+  try {
+    const asked = { accept: "text/event-stream", ...headers() };
+    const answer = await fetch(new URL(`v1/runs/${run}/events`, SERVER), { headers: asked, signal: leaving.signal });
+    if (answer.status !== 200 || answer.body === null) throw new RiverrunError("E5003", `the answer was ${answer.status}`);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    while (events.length < head) {
+      const { done, value } = await reader.read();
+      if (done) throw new ConnectionFault("E5001", "the log ended too early");
+      const told = (rest + value).split("\n");
+      rest = told.pop()!;
+      for (const line of told) if (line.startsWith("data: ") && events.length < head) events.push(line.slice(6).trimEnd());
+    }
+    return events;
+  } catch (error) {
+    if (error instanceof RiverrunError) throw error;
+    throw new ConnectionFault("E5001", "the server was not reached");
+  } finally {
+    leaving.abort();
+  }
+}
+
 function parsed(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json;

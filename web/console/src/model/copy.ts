@@ -21,8 +21,8 @@ export class NotALog extends Error {
 
 const VERSION = 1;
 
-/** Write a log as JSON lines. */
-export function toLines(events: readonly Event[]): string {
+/** Write a log as JSON lines; `lines` are its events as the log holds them, where they are at hand. */
+export function toLines(events: readonly Event[], lines?: readonly string[]): string {
   const first = events[0];
   if (first?.type !== "run.started") return "";
   const last = events.at(-1)!;
@@ -35,7 +35,8 @@ export function toLines(events: readonly Event[]): string {
     head: last.seq,
     ended: /^run\.(completed|failed|stopped|timed_out|lost)$/.test(last.type),
   };
-  return [header, ...events].map((line) => `${JSON.stringify(line)}\n`).join("");
+  const told = lines ?? events.map((event) => JSON.stringify(event));
+  return [JSON.stringify(header), ...told].map((line) => `${line}\n`).join("");
 }
 
 /**

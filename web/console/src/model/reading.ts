@@ -25,6 +25,8 @@ export class Reading {
   version = 0;
   /** seq of the last event that is known to exist. */
   head = 0;
+  /** Of a file: what it says. */
+  text = "";
   private readonly source: LiveRun | null;
   private readonly listeners = new Set<() => void>();
   private readonly lag = new Lag();
@@ -44,10 +46,11 @@ export class Reading {
   }
 
   /** Play a file. */
-  static of(events: readonly Event[]): Reading {
+  static of(events: readonly Event[], text: string): Reading {
     const reading = new Reading(null, events[0]!.run);
     for (const event of events) reading.take(event);
     reading.head = events.length;
+    reading.text = text;
     reading.truth = { ...UNTOUCHED, standing: "stored" };
     return reading;
   }

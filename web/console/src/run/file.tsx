@@ -24,7 +24,8 @@ export function FilePage(): ReactElement {
       return;
     }
     try {
-      setReading(Reading.of(fromLines(await file.text())));
+      const text = await file.text();
+      setReading(Reading.of(fromLines(text), text));
     } catch (error) {
       setProblem(said(error, say));
     }

@@ -4,7 +4,7 @@ import { useState, type ReactElement } from "react";
 
 import { count, shortId, span } from "../base/format";
 import { go } from "../base/route";
-import { client } from "../base/server";
+import { client, lines } from "../base/server";
 import { useSay } from "../base/words";
 import { toLines, toMarkdown } from "../model/copy";
 import type { Reading } from "../model/reading";
@@ -87,10 +87,10 @@ function Figures({ reading }: { readonly reading: Reading }): ReactElement {
 
 function Actions({ reading }: { readonly reading: Reading }): ReactElement {
   const { say, language } = useSay();
-  const [busy, setBusy] = useState<"" | "stop" | "fork">("");
+  const [busy, setBusy] = useState<"" | "stop" | "fork" | "save">("");
   const [error, setError] = useState<unknown>(null);
   const { ending } = reading.live.view;
-  const act = async (what: "stop" | "fork", ask: () => Promise<void>): Promise<void> => {
+  const act = async (what: "stop" | "fork" | "save", ask: () => Promise<void>): Promise<void> => {
     setBusy(what);
     setError(null);
     try {
@@ -133,7 +133,7 @@ function Actions({ reading }: { readonly reading: Reading }): ReactElement {
         sign="save"
         items={[
           { name: say("run.export.md"), act: () => save(reading, "md", toMarkdown(reading.shown)) },
-          { name: say("run.export.jsonl"), act: () => save(reading, "jsonl", toLines(reading.events)) },
+          { name: say("run.export.jsonl"), act: () => void act("save", async () => save(reading, "jsonl", await wholeLog(reading))) },
         ]}
       />
       {error !== null && (
@@ -165,6 +165,13 @@ function Leaving({ reading }: { readonly reading: Reading }): ReactElement {
       {say("run.detach")}
     </button>
   );
+}
+
+/** The log as the server holds it; of a file, the file. */
+async function wholeLog(reading: Reading): Promise<string> {
+  if (reading.client === null) return reading.text;
+  const events = [...reading.events];
+  return toLines(events, await lines(reading.run, events.length));
 }
 
 function save(reading: Reading, ending: string, text: string): void {
