@@ -142,9 +142,7 @@ def _server_of(agent, card, binding, guard):
     routes: list[BaseRoute] = [*create_agent_card_routes(card)]
     routes += create_jsonrpc_routes(handler, "/rpc") if binding == "JSONRPC" else create_rest_routes(handler)
     app = Starlette(routes=routes, middleware=[Middleware(Guarded, *guard)] if guard else [])
-    config = uvicorn.Config(
-        app, log_level="critical", log_config=None, lifespan="off", loop="asyncio", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(app, log_config=None, lifespan="off", loop="asyncio", timeout_graceful_shutdown=1)
     return Unsignalled(config)
 
 

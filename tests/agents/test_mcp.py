@@ -38,7 +38,7 @@ async def over_http(seen=None):
         await inner(scope, receive, send)
 
     inner = mcp_server.server.streamable_http_app()
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
     served = uvicorn.Server(config)
     served.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test runner's stay
     task = asyncio.create_task(served.serve())
