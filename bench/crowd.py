@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 _PIECE_BYTES = 1 << 18
 _SECONDS = 60.0  # without a byte for anybody; then the server is taken for broken
+_MARK_BYTES = 64  # no mark that is looked for is longer
 _AT_ONCE = 100  # connections that are opened before the first of them is waited for
 _RESET = struct.pack("ii", 1, 0)  # close with a reset: thousands of ports would wait a minute otherwise
 _DATED = re.compile(rb"at ([0-9]+\.[0-9]{6});")
@@ -68,16 +69,14 @@ class Reader:
         """Keep a piece, and look whether the reader is attached by it, or the answer over."""
         self.times.append(now)
         self.pieces.append(piece)
+        known = self._tail + piece  # what is looked for may be cut in two
         if not self.ready:
-            received = self.received()
-            if self._then and b"\r\n\r\n" in received:
+            if self._then and b"\r\n\r\n" in known:
                 self.socket.sendall(self._then)
                 self._then = b""
-            self.ready = self._way.ready in received
-        end = self._way.end
-        if end:
-            self._tail = (self._tail + piece[-len(end) :])[-len(end) :]
-            self.ended = self._tail == end
+            self.ready = self._way.ready in known
+        self.ended = bool(self._way.end) and known.endswith(self._way.end)
+        self._tail = known[-_MARK_BYTES:]
 
     def received(self) -> bytes:
         """Give all that arrived, the head included."""

@@ -43,6 +43,7 @@ class Scale(NamedTuple):
         waiting: Readers of a silent stream, who are weighed.
         held: Readers who are there at once.
         held_seconds: For how long, in whole seconds.
+        again: Chunks of a stream that is attached to at its end, and read again.
         cuts: How often a reader is cut off for one sample.
     """
 
@@ -75,6 +76,7 @@ class Scale(NamedTuple):
     waiting: int
     held: int
     held_seconds: int
+    again: int
     cuts: int
 
 
@@ -108,12 +110,14 @@ FULL = Scale(
     waiting=1000,
     held=5000,
     held_seconds=60,
+    again=160_000,
     cuts=30,
 )
 
 # About a minute: the same sizes where the figure names them, fewer repeats.
 QUICK = FULL._replace(repeats=3, seconds=3.0, rounds=3, firsts=10, runs=300, posts=40, stream=10_000, batches=100,
-                      words=200, parked=300, told=500, beats=100, held_seconds=5, cuts=10)  # fmt: skip
+                      words=200, parked=300, told=500, beats=100, held_seconds=5,
+                      again=60_000, cuts=10)  # fmt: skip
 
 # For the tests of the harness itself: nothing that it gives is a figure.
 TINY = Scale(
@@ -146,6 +150,7 @@ TINY = Scale(
     waiting=5,
     held=5,
     held_seconds=1,
+    again=60,
     cuts=2,
 )
 

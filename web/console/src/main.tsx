@@ -8,6 +8,7 @@ import { paint, usePrefs } from "./base/prefs";
 import { learn } from "./base/words";
 import "./styles/base.css";
 import "./styles/parts.css";
+import "./styles/forms.css";
 import "./styles/pages.css";
 
 const { theme, language } = usePrefs.getState();

@@ -17,6 +17,7 @@ import { Panes } from "./panes";
 import { Questions } from "./questions";
 import { StateOf } from "./state";
 import { Timeline } from "./timeline";
+import "../styles/panes.css";
 import "../styles/run.css";
 
 const Diagram = lazy(async () => ({ default: (await import("./diagram")).Diagram }));
