@@ -50,7 +50,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [figure.name for figure in FIGURES]
     parser = argparse.ArgumentParser(prog="bench", description="Measure Riverrun beside its peers.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"figures; all when none is named: {', '.join(names)}")
-    parser.add_argument("--quick", action="store_true", help="fewer repeats: about a minute in all")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats: some minutes in all")
     parser.add_argument("--json", action="store_true", help="JSON lines only, no table")
     parser.add_argument(
         "--write", action="store_true", help="keep a run without failures: bench/results/, bench/RESULTS.md"

@@ -114,7 +114,7 @@ FULL = Scale(
     cuts=30,
 )
 
-# About a minute: the same sizes where the figure names them, fewer repeats.
+# Some minutes: the same sizes where the figure names them, fewer repeats.
 QUICK = FULL._replace(repeats=3, seconds=3.0, rounds=3, firsts=10, runs=300, posts=40, stream=10_000, batches=100,
                       words=200, parked=300, told=500, beats=100, held_seconds=5,
                       again=60_000, cuts=10)  # fmt: skip

@@ -10,7 +10,7 @@ from riverrun.agents.card import Proof, fetch_card, make_agent_client, origin_of
 from riverrun.base.errors import NodeError
 from tests.agents.remote_agents import card_of
 
-NOWHERE = frozenset()
+NOWHERE: frozenset[str] = frozenset()
 
 
 @pytest.mark.parametrize(

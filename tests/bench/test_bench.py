@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from bench import measure as measuring
+from bench import peer_streams
 from bench.__main__ import main
 from bench.figures import FIGURES, Figure, Metric, Side
 from bench.measure import measure
@@ -18,8 +19,17 @@ from bench.report import PAGE, kept, remarks, render, rows, show, write
 from bench.results import LeftOut, Ratio, Result, compare, decode, encode, middle, percentile, rounded
 from bench.scale import FULL, QUICK, TINY
 
-PEERS = ("langgraph", "langgraph.checkpoint.sqlite", "langgraph_api", "pydantic_graph", "reactivex", "workflows")
+PEERS = (
+    "langgraph",
+    "langgraph.checkpoint.sqlite",
+    "langgraph_api",
+    "pydantic_graph",
+    "reactivex",
+    "sse_starlette",
+    "workflows",
+)
 MISSING = [name for name in PEERS if importlib.util.find_spec(name) is None]
+MISSING += [peer_streams.PACKAGE] * (peer_streams.installed() is None)
 
 
 def result(role="product", subject="riverrun", *, least=1.0, mid=2.0, greatest=4.0, **more):

@@ -161,7 +161,9 @@ async def test_a_function_is_loaded_when_it_is_named_and_only_then(folder):
 
 
 def test_an_agent_that_is_not_ready_is_refused_by_name_and_skipped_without_one(folder):
-    text = "from langgraph.graph import StateGraph\ndraft = StateGraph(dict).add_node('a', print).set_entry_point('a')\n"
+    text = (
+        "from langgraph.graph import StateGraph\ndraft = StateGraph(dict).add_node('a', print).set_entry_point('a')\n"
+    )
     (folder / "drafted.py").write_text(f"{text}made = draft.compile(name='drawn')\n")
     assert ["drawn"] == list(load("drafted"))
     with pytest.raises(GraphError, match="E1019"):

@@ -19,7 +19,7 @@ from typing import Annotated, TypedDict
 
 from riverrun.graph.build import GraphBuilder
 from riverrun.graph.node import END, START
-from riverrun.runs import checkpoints, lease, points, writer
+from riverrun.runs import checkpoints, driver, lease, points, writer
 from riverrun.runs.service import RunService
 from riverrun.runs.settings import RunSettings
 from riverrun.stores.sqlite import SqliteStore
@@ -45,13 +45,9 @@ def node(name):
     """A node that says some words."""
 
     async def speak(state):
-        if points.reach:
-            points.reach("node.before")
         for number in range(WORDS):
             await asyncio.sleep(0.001)
             yield f"{name}{number} "
-        if points.reach:
-            points.reach("node.after")
         yield {"log": [name]}
 
     return speak
@@ -126,8 +122,8 @@ def begin(store, folder, point):
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         armed = points.arm("" if point == "-" else point)
-        for room in (writer, lease, checkpoints, points):
-            room.reach = armed
+        for room in (writer, lease, checkpoints, driver, points):
+            room.reach = armed  # type: ignore[attr-defined]  # each has its own name for it
         asyncio.run(work(store, folder))
     finally:
         os._exit(1)

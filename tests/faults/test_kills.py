@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,14 +47,16 @@ class Killing:
         points = cycle(f"{point}:{nth}" for nth in (1, 2, 3, 5, 8) for point in POINTS)
         # Half of them where the code says, half wherever it is at that moment.
         self.left = [(next(points), 1.0) if at % 2 else ("-", dice.uniform(0.02, 0.25)) for at in range(kills)]
-        self.counts = Counter()
+        self.counts: Counter[str] = Counter()
         self.points = set()
 
     async def go_on(self, store, folder):
         """Kill one worker after another until none is to be killed any more."""
         arguments = ("-m", "tests.faults.nursery", store, folder)
-        pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-        nursery = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, **pipes)
+        pipe = asyncio.subprocess.PIPE
+        nursery = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdin=pipe, stdout=pipe)
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
         try:
             while self.left:
                 point, seconds = self.left.pop()
@@ -109,7 +112,7 @@ async def live_through(path, folder, history):
     try:
         async with asyncio.TaskGroup() as group:
             killers = [group.create_task(killing.go_on(str(path), str(folder))) for _ in range(NURSERIES)]
-            reading = set()
+            reading: set[asyncio.Task[Any]] = set()
             while not all(killer.done() for killer in killers):
                 while len(reading) < UNDER_WAY:
                     readers.append(Reader(store, await start(store)))

@@ -23,7 +23,7 @@ INNER = {0: Manner(inside=Sketch((1,), ((-1, 0),)))}
 
 def adding(reducer):
     """A graph whose one key has a reducer."""
-    one = TypedDict("One", {"value": Annotated[int, reducer]})  # noqa: UP013  # the reducer is an argument
+    one = TypedDict("one", {"value": Annotated[int, reducer]})  # noqa: UP013  # the reducer is an argument
     return GraphBuilder(one).add_node("a", lambda _: None).add_edge(START, "a").plan("g")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from riverrun.base.clock import ManualClock
 from riverrun.base.errors import StoreError
+from riverrun.events.kinds import RunCompleted
 from riverrun.graph.build import GraphBuilder
 from riverrun.graph.checkpoint import freeze
 from riverrun.graph.machine import Machine
@@ -17,7 +18,7 @@ from riverrun.graph.node import END, START
 from riverrun.graph.replay import replay
 from riverrun.log.store import Kept, RunKey
 from riverrun.runs.checkpoints import Checkpoints, Owned
-from riverrun.runs.history import History, read_log
+from riverrun.runs.history import History, first_of, read_log
 from riverrun.runs.launch import Means, recall
 from riverrun.runs.pool import Pool
 from riverrun.runs.reader import follow
@@ -311,12 +312,13 @@ async def test_what_a_long_chain_of_runs_left_is_kept_for_the_next_process():
             pass
     expected = (await service.state(keys[-1]))["log"]
     await service.close()
-    started = (await read_log(store, keys[-1]))[0]
+    started = first_of(await read_log(store, keys[-1]))
     for key in keys:
         store._runs[key].kept = None
     history = History(store, 20)
     plan = service.graphs["g"]
     first = await history.base(plan, "t", started)
+    assert first is not None
     assert 1 == history.checkpoints.counts["kept"]
     other = History(store, 20)
     assert first == await other.base(plan, "t", started)
@@ -351,9 +353,9 @@ async def test_a_worker_makes_them_of_its_runs_and_the_next_one_begins_with_them
     go_on.set()
     second = RunService(store, graphs, settings=settings)
     await second.open()
-    async for page in follow(store, key, 0):
-        last = page.records[-1].event if page is not None else None
-    assert ("run.completed", rounds) == (last.type, last.steps)
+    last = [page.records[-1].event async for page in follow(store, key, 0) if page is not None][-1]
+    assert isinstance(last, RunCompleted)
+    assert rounds == last.steps
     assert 1 == second._history.checkpoints.counts["begun"]
     assert rounds + 1 == len(seen), "the one that was under way ran again, and no other"
     assert None is await store.kept(key), "a run that has ended needs none"

@@ -65,7 +65,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(store, disk):
         await chunks(store, key, 1, 50)
     before = {key: await lines(store, key) for key in keys}
     fill(disk)
-    codes = set()
+    codes: set[str] = set()
     while not codes:  # what is left in the log that is written ahead may still take some
         for key in keys:
             head = (await store.read(key, 0, 0)).head

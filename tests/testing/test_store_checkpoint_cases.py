@@ -14,13 +14,17 @@ from riverrun.testing.store_checkpoint_cases import CHECKPOINT_CASES
 from tests.runs.wrapped import WaitingStore
 
 
+async def _awaited(work):
+    await work
+
+
 def broken_cases(make_store):
     """Name the cases that a store does not pass."""
     broken = []
     for case in CHECKPOINT_CASES:
         clock = ManualClock()
         try:
-            asyncio.run(case(make_store(clock), clock))
+            asyncio.run(_awaited(case(make_store(clock), clock)))
         except AssertionError:
             broken.append(case.__name__)
     return broken

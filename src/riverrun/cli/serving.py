@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import ROUNDED
@@ -24,6 +25,9 @@ from riverrun.cli.defaults import STORE
 from riverrun.cli.target import load
 from riverrun.face.compiled import CompiledGraph
 
+if TYPE_CHECKING:  # no other command waits for a web server to load
+    from riverrun.server.settings import ServerSettings
+
 _Target = Annotated[str, typer.Argument(help="module:graph, path/file.py:graph, or a module: all its graphs.")]
 _Json = Annotated[bool, typer.Option("--json", help="Say in JSON when it listens: url and pid.")]
 _Name = Annotated[str | None, typer.Option("--name", help="Serve the only graph under this name.")]
@@ -33,6 +37,7 @@ _NoAuth = Annotated[
 _DEV_PORT = 8787
 
 _Graphs = Mapping[str, CompiledGraph]
+_Announce = Callable[[str, "ServerSettings", _Graphs], None]
 
 
 def dev(
@@ -84,9 +89,7 @@ def _named(graphs: dict[str, CompiledGraph], name: str | None) -> dict[str, Comp
     return dict(zip([name], graphs.values(), strict=True))
 
 
-def _serve(
-    graphs: _Graphs, given: Mapping[str, object], announce: Callable[[str, str, _Graphs], None], *, no_auth: bool
-) -> None:
+def _serve(graphs: _Graphs, given: Mapping[str, object], announce: _Announce, *, no_auth: bool) -> None:
     # Here, so that no other command waits for a web server to load.
     from riverrun.server.app import create_app  # noqa: PLC0415
     from riverrun.server.serve import serve as serve_app  # noqa: PLC0415
@@ -97,26 +100,31 @@ def _serve(
         create_app(graphs, store=settings.store, settings=settings),
         settings.host,
         settings.port,
-        announce=lambda url: announce(url, settings.store, graphs),
+        announce=lambda url: announce(url, settings, graphs),
         shutdown_timeout=settings.shutdown_timeout,
         no_auth=no_auth,
     )
 
 
-def _announce_json(url: str, _: str, __: _Graphs) -> None:
+def _announce_json(url: str, _: ServerSettings, __: _Graphs) -> None:
     output.say_json({"event": "listening", "url": url, "pid": os.getpid()})
 
 
-def _announce_plainly(url: str, store: str, graphs: _Graphs) -> None:
-    output.say(f"riverrun serves {', '.join(graphs)} on {url} (store {store}, pid {os.getpid()})")
+def _announce_plainly(url: str, settings: ServerSettings, graphs: _Graphs) -> None:
+    output.say(f"riverrun serves {', '.join(graphs)} on {url} (store {settings.store}, pid {os.getpid()})")
 
 
-def _announce_to_people(url: str, store: str, graphs: _Graphs) -> None:
+def _announce_to_people(url: str, settings: ServerSettings, graphs: _Graphs) -> None:
     shown = Table.grid(padding=(0, 2))
     shown.add_column(style="dim", justify="right", no_wrap=True)
     shown.add_column(overflow="fold")
     shown.add_row("server", Text(url, "bold cyan"))
-    shown.add_row("store", store)
+    if settings.console:
+        built = (files("riverrun") / "_console" / "index.html").is_file()
+        shown.add_row(
+            "console", Text(f"{url}/console", "bold cyan") if built else Text("not built: make console", "dim")
+        )
+    shown.add_row("store", settings.store)
     for name, graph in graphs.items():
         steps = len(graph.plan.nodes)
         shown.add_row("graph", Text.assemble((name, "bold"), f"  {steps} node{'s' * (steps != 1)}"))

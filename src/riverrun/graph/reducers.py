@@ -246,6 +246,24 @@ def looks_like_control(value: object) -> bool:
     return isinstance(value, Mapping) and read_control(value) is not value
 
 
+def same(one: Any, other: Any) -> bool:
+    """Say whether two values of a state are the same, also where one of them was read from a log or a checkpoint.
+
+    Args:
+        one: A value.
+        other: Another one.
+
+    Returns:
+        Whether they are one object or equal; no where their own comparison does not say so plainly.
+    """
+    if one is other:
+        return True
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001  # whatever the comparison of a user's class raises
+        return False
+
+
 def added(reducer: Any, before: Any, after: Any) -> Any:
     """Give the write that a reducer makes `after` of `before` with, where it is one that adds; else `after` itself.
 
@@ -264,6 +282,6 @@ def added(reducer: Any, before: Any, after: Any) -> Any:
     if isinstance(after, str) and isinstance(before, str):
         return after.removeprefix(before)
     if isinstance(after, list | tuple) and isinstance(before, list | tuple) and len(before) <= len(after):
-        begins = all(one is other for one, other in zip(before, after, strict=False))
+        begins = all(same(one, other) for one, other in zip(before, after, strict=False))
         return after[len(before) :] if begins else after
     return after

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from riverrun.base.errors import GraphError, InputError, NodeError
-from riverrun.graph.reducers import Overwrite, Remove, added
+from riverrun.graph.reducers import Overwrite, Remove, added, same
 from riverrun.graph.shapes import Key, Reducer, Shape, read_shape
 from riverrun.graph.writing import State, Writing, settles
 
@@ -192,10 +192,10 @@ class Schema(Writing):
         """
         update: State = {}
         for name, value in final.items():
-            if into.unknown((name,)) or (name in given and given[name] is value):
+            if into.unknown((name,)) or (name in given and same(given[name], value)):
                 continue
-            same = into.reducer(name) is not None and into.reducer(name) is self.reducer(name)
-            update[name] = added(self.reducer(name), given.get(name), value) if same else value
+            adds = into.reducer(name) is not None and into.reducer(name) is self.reducer(name)
+            update[name] = added(self.reducer(name), given.get(name), value) if adds else value
         return update
 
     def _take(self, value: object) -> State:

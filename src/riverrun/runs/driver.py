@@ -26,6 +26,7 @@ from riverrun.runs.cache import InMemoryCache
 from riverrun.runs.context import Context, RunFacts
 from riverrun.runs.lanes import Lanes, Place
 from riverrun.runs.perform import Execution, Outcome, ask_routers, begin, check_json, describe, is_plain
+from riverrun.runs.points import reach
 from riverrun.runs.pool import Pool
 from riverrun.runs.voices import Voices
 from riverrun.runs.watchdog import watchdog
@@ -199,6 +200,8 @@ class Driver(Voices):
         exec_id, node = order.exec_id, order.node
         while (gate := self._may_begin()) is not None:  # again: the lease may be over once more by now
             await gate
+        if reach:
+            reach("node.before")
         try:
             outcome = await (self._run_plain(order, place) if node.plain else run_by_policy(self, order, self._cache))
             if outcome.goto or outcome.leaves:
@@ -225,6 +228,8 @@ class Driver(Voices):
 
     def _returned(self, exec_id: str, outcome: Outcome, place: Place) -> None:
         self._tell_blocked()
+        if reach:
+            reach("node.after")
         if place.counts:
             self.machine.returned(
                 exec_id,

@@ -20,10 +20,14 @@ export const client = new Client(SERVER, { headers, as: whose(), timeout: 10 });
 function whose(): string | null {
   const { key, kept } = usePrefs.getState();
   if (!kept) return null;
-  // FNV-1a: it tells keys apart and does not lead back to one.
-  let sum = 0x811c9dc5;
+  return key === "" ? "" : `${sum(key, 0x811c9dc5)}${sum(key, 0x9747b28c)}`;
+}
+
+/** FNV-1a from a start: two of them tell keys apart, and do not lead back to one. */
+function sum(key: string, start: number): string {
+  let sum = start;
   for (const letter of key) sum = Math.imul(sum ^ letter.codePointAt(0)!, 0x01000193) >>> 0;
-  return key === "" ? "" : sum.toString(16);
+  return sum.toString(16).padStart(8, "0");
 }
 
 /**
