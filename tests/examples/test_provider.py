@@ -25,6 +25,7 @@ def guide(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 async def test_a_run_that_names_a_model_has_the_summary_of_that_model(guide, monkeypatch):
     broken = Reply(frames=[*CHAT.begin(), CHAT.text("All")])
     async with providing(broken, ANSWER) as provider:

@@ -385,6 +385,7 @@ async def test_calls_that_a_node_makes_at_once_are_told_apart():
     await check(outer, saver)
 
 
+@pytest.mark.slow
 async def test_a_node_that_is_tried_again_calls_anew_and_what_it_had_heard_is_void():
     tries: list[int] = []
 

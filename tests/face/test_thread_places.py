@@ -75,6 +75,7 @@ async def test_a_run_that_made_too_many_steps_goes_on_with_more():
 
 
 @given(st.integers(1, 3), st.lists(st.sampled_from(["run", "edit", "fork"]), min_size=1, max_size=3), st.randoms())
+@pytest.mark.slow
 def test_a_thread_can_be_gone_on_with_at_any_place_and_its_past_stays_as_it_was(size, course, chance):
     names = "abc"[:size]
     saver = InMemorySaver()

@@ -196,6 +196,7 @@ async def test_a_router_that_ends_the_graph_leaves_nothing_next():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=5))
+@pytest.mark.slow
 def test_updates_add_up_and_each_goes_on_behind_its_node(updates):
     saver = InMemorySaver()
     graph = chain(saver)

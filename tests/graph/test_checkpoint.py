@@ -57,6 +57,7 @@ def standing(machine):
 
 
 @given(GRAPHS, ORDERS, st.booleans())
+@pytest.mark.slow
 def test_a_log_that_is_folded_from_a_checkpoint_gives_what_the_whole_log_gives(sketch, order, impatient):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order), impatient=impatient, watches=False)
@@ -102,6 +103,7 @@ def test_a_new_owner_who_begins_at_a_checkpoint_does_what_it_would_have_done(ske
 
 
 @given(GRAPHS, ORDERS, st.integers(0, 12), st.booleans())
+@pytest.mark.slow
 def test_a_run_that_was_stopped_behind_a_checkpoint_folds_to_the_same_end(sketch, order, moment, stubborn):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order), stubborn=stubborn, watches=False)

@@ -73,6 +73,7 @@ def test_every_log_is_lawful_and_every_run_ends(sketch, order, impatient):
 
 
 @given(GRAPHS, ORDERS, st.integers(0, 60), st.booleans(), st.booleans())
+@pytest.mark.slow
 def test_a_run_can_be_cut_off_at_any_moment(sketch, order, moment, stubborn, expires):
     game = play(sketch, sketch.plan(), chooser(order), stubborn=stubborn, limit=LIMIT)
     for _ in range(moment):
@@ -134,6 +135,7 @@ def folds_to_every_batch(game: Play, *, stopped: bool = False):
 
 
 @given(GRAPHS, ORDERS)
+@pytest.mark.slow
 def test_every_part_of_a_log_gives_back_the_machine_that_wrote_it(sketch, order):
     folds_to_every_batch(played(sketch, order, limit=FEW, watches=True))
 
@@ -175,6 +177,7 @@ def undone(log):
 
 
 @given(GRAPHS, ORDERS, ORDERS, st.integers(0, 9))
+@pytest.mark.slow
 def test_a_log_that_breaks_off_anywhere_is_taken_over_and_ends(sketch, order, later, first):
     plan, game = sketch.plan(), played(sketch, order, limit=FEW)
     for cut in places(game.log, first):
@@ -189,6 +192,7 @@ def test_a_log_that_breaks_off_anywhere_is_taken_over_and_ends(sketch, order, la
 
 
 @given(DECIDED, ORDERS, ORDERS, st.integers(0, 9))
+@pytest.mark.slow
 def test_a_run_that_was_taken_over_anywhere_ends_as_it_would_have(sketch, order, later, first):
     plan, game = sketch.plan(), played(sketch, order, limit=FEW)
     for cut in places(game.log, first):

@@ -43,6 +43,7 @@ def forked(plan, log, at=None, limit=None):
 
 
 @given(GRAPHS, ORDERS, ORDERS, st.integers(0, 9))
+@pytest.mark.slow
 def test_a_fork_of_any_place_goes_on_and_ends(sketch, order, later, first):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order), limit=30, watches=False).to_the_end()
@@ -56,6 +57,7 @@ def test_a_fork_of_any_place_goes_on_and_ends(sketch, order, later, first):
 
 
 @given(whole(), ORDERS, ORDERS, st.integers(0, 9))
+@pytest.mark.slow
 def test_a_fork_of_a_run_that_completed_ends_as_that_did(sketch, order, later, first):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order), limit=60, watches=False).to_the_end()
@@ -68,6 +70,7 @@ def test_a_fork_of_a_run_that_completed_ends_as_that_did(sketch, order, later, f
 
 
 @given(GRAPHS, ORDERS, st.integers(0, 40), st.booleans())
+@pytest.mark.slow
 def test_a_run_that_was_stopped_is_gone_on_with_from_where_it_was(sketch, order, moment, stubborn):
     plan = sketch.plan()
     game = play(sketch, plan, chooser(order), stubborn=stubborn, limit=40, watches=False)

@@ -121,6 +121,7 @@ def _hold_for_a_successor(sketch, whole, broken_off, after):
 
 
 @given(SMALL, ORDERS, ORDERS, st.data())
+@pytest.mark.slow
 def test_a_log_that_breaks_off_anywhere_is_taken_over_and_ends_as_it_would_have(sketch, order, later, data):
     plan = sketch.plan()
     whole = play(sketch, plan, chooser(order)).to_the_end()
@@ -130,6 +131,7 @@ def test_a_log_that_breaks_off_anywhere_is_taken_over_and_ends_as_it_would_have(
 
 
 @given(SMALL, ORDERS, ORDERS, ORDERS, st.data())
+@pytest.mark.slow
 def test_the_successor_of_a_successor_goes_on_as_well(sketch, order, later, latest, data):
     plan = sketch.plan()
     whole = play(sketch, plan, chooser(order)).to_the_end()

@@ -59,6 +59,7 @@ class Told:
 
 
 @given(GRAPHS, ORDERS, st.booleans())
+@pytest.mark.slow
 def test_where_a_run_stands_is_what_its_log_tells_at_every_moment(sketch, order, impatient):
     game = play(sketch, sketch.plan(), chooser(order), impatient=impatient, limit=40)
     while True:

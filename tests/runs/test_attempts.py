@@ -230,6 +230,7 @@ async def test_a_node_that_falls_silent_is_cut_off(kind):
     assert f"{kind} of 0.01 s" in log[-1].error.message
 
 
+@pytest.mark.slow
 async def test_whoever_speaks_in_time_is_not_cut_off():
     async def speaks(state, ctx):
         for _ in range(6):

@@ -60,6 +60,7 @@ async def test_a_damaged_mark_is_passed_over(payload: dict[str, Any]):
     assert attendance.stop_at_ms is None
 
 
+@pytest.mark.slow
 async def test_a_clock_that_was_set_back_stops_nothing_early():
     clock, over = ManualClock(), asyncio.Event()
     attendance = Attendance(0.0, clock, lambda _: over.set())
@@ -98,6 +99,7 @@ async def test_a_run_is_stopped_when_its_last_reader_has_left(workers):
     assert ("run.stopped", REASON) == (last.type, last.reason)
 
 
+@pytest.mark.slow
 async def test_a_run_that_nobody_ever_read_goes_on(workers):
     service = await workers(MemoryStore(), {})
     key = await begun(service, 0.0)
@@ -106,6 +108,7 @@ async def test_a_run_that_nobody_ever_read_goes_on(workers):
     await service.stop(key)
 
 
+@pytest.mark.slow
 async def test_who_comes_back_within_the_grace_stops_nothing(workers):
     service = await workers(MemoryStore(), {})
     key = await begun(service, 0.4)
@@ -116,6 +119,7 @@ async def test_who_comes_back_within_the_grace_stops_nothing(workers):
     await service.stop(key)
 
 
+@pytest.mark.slow
 async def test_what_was_told_holds_for_the_next_owner(workers):
     """The owner dies in the grace, when nobody reads any more: the next one knows it from the inbox."""
     store, held = MemoryStore(), Held()
@@ -131,6 +135,7 @@ async def test_what_was_told_holds_for_the_next_owner(workers):
     assert ("run.stopped", REASON) == (last.type, last.reason)
 
 
+@pytest.mark.slow
 async def test_a_mark_of_a_server_that_died_ends_by_itself(workers):
     service = await workers(MemoryStore(), {})
     key = await begun(service, 0.0)
@@ -140,6 +145,7 @@ async def test_a_mark_of_a_server_that_died_ends_by_itself(workers):
         assert REASON == (await end_of(service, key))[-1].reason
 
 
+@pytest.mark.slow
 async def test_a_parked_run_stays_and_its_answer_makes_it_wait_for_the_next_reader(workers):
     held = Held()
 

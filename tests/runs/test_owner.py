@@ -45,6 +45,7 @@ async def queue(store, count, *, name="g", first=0):
 
 
 @given(st.integers(0, 6), st.integers(1, 3), st.booleans())
+@pytest.mark.slow
 def test_a_worker_takes_what_waits_for_its_graphs_and_never_more_at_once_than_it_may(count, most, waits):
     running: set[str] = set()
     at_once: list[int] = []
@@ -390,6 +391,7 @@ async def test_a_store_that_cannot_be_read_for_a_while_is_asked_again(workers):
 
 
 @pytest.mark.parametrize("failures", [1, 3])
+@pytest.mark.slow
 async def test_a_run_waits_for_its_store_however_long_that_is_away(workers, failures):
     store = WaitingStore()
     (key,) = await queue(store, 1)

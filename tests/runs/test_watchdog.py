@@ -115,6 +115,7 @@ async def test_an_async_node_that_blocks_is_named_with_the_line_where_it_stands(
     assert report.where in said
 
 
+@pytest.mark.slow
 async def test_a_generator_a_stream_under_a_key_and_one_beside_others_are_named(dog, ear):
     async def speaker(state):
         yield "a"
@@ -227,6 +228,7 @@ async def test_what_is_no_node_is_logged_with_its_line_and_reported_to_nobody(do
 # --- when, and how often ---
 
 
+@pytest.mark.slow
 async def test_every_blocking_is_told_once_however_long_it_is(dog, ear):
     others = Ear()
 
@@ -262,6 +264,7 @@ async def test_every_blocking_is_told_once_however_long_it_is(dog, ear):
     assert 2 == sum("outside any node" in said for said in ear.said)
 
 
+@pytest.mark.slow
 async def test_a_node_that_blocks_twice_is_told_of_twice(dog, ear):
     async def hog(state):
         for _ in range(2):
@@ -287,6 +290,7 @@ async def test_a_node_that_blocked_and_is_done_is_told_of_when_the_driver_asks(d
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="allowed: only Linux tells the processor time of another thread")
+@pytest.mark.slow
 async def test_a_node_that_keeps_the_interpreter_to_itself_is_named_too(ear):
     # A regular expression holds the interpreter's lock, so that no other thread, the watchdog's neither, can look.
     dog = Watchdog(limit=0.05)
@@ -305,6 +309,7 @@ async def test_a_node_that_keeps_the_interpreter_to_itself_is_named_too(ear):
     assert {"hog:1"} == {report.exec_id for report in reports}
 
 
+@pytest.mark.slow
 async def test_nodes_that_wait_and_plain_functions_in_their_thread_hold_up_nobody(ear):
     dog = Watchdog(limit=0.3)
     named, go = threading.Event(), asyncio.Event()

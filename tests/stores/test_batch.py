@@ -73,6 +73,7 @@ batches = st.lists(st.lists(chunks | plain | plain | others, min_size=1, max_siz
 
 
 @given(made=batches, first=st.integers(1, 2000))
+@pytest.mark.slow
 def test_every_batch_reads_byte_for_byte_as_the_encoder_writes_it(made, first):
     books, known = Books(), {}
     for makers in made:
@@ -92,6 +93,7 @@ def test_every_batch_reads_byte_for_byte_as_the_encoder_writes_it(made, first):
 
 
 @given(makers=st.lists(plain, min_size=20, max_size=30))
+@pytest.mark.slow
 def test_what_is_read_from_a_batch_are_its_events(makers):
     events = [make(seq) for seq, make in enumerate(makers, 500)]
     packed = pack(KEY, events, Books())

@@ -85,6 +85,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(store, disk):
         assert head + 200 == len(await lines(store, key))
 
 
+@pytest.mark.slow
 async def test_a_run_waits_on_a_full_disk_and_goes_on_when_there_is_space(store, disk):
     speaking = asyncio.Event()
 

@@ -16,6 +16,7 @@ from riverrun.testing.stores import check_store
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 
 
+@pytest.mark.slow
 def test_the_memory_store_obeys_the_laws():
     check_store(MemoryStore)
 
@@ -31,6 +32,7 @@ def test_the_sqlite_store_obeys_the_laws(tmp_path):
 
 
 @pytest.mark.parametrize("rule", ["epoch", "head"])
+@pytest.mark.slow
 def test_the_sqlite_store_without_a_rule_is_found_out(tmp_path, monkeypatch, rule):
     numbers = count()
 

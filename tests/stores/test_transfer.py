@@ -42,6 +42,7 @@ async def exported(store, key):
     return b"".join([part async for part in export_run(store, key)])
 
 
+@pytest.mark.slow
 async def test_a_run_is_the_same_in_another_store(store, other, monkeypatch):
     monkeypatch.setattr(transfer, "PAGE_EVENTS", 3)
     key = await ended(store, count=2500)

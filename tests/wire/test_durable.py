@@ -70,6 +70,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 2]), st.booleans())
+@pytest.mark.slow
 def test_an_array_is_taken_apart_once_and_its_messages_stay_as_they_were_written(values, indent, ascii_only):
     written = [json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode() for value in values]
     body = b" [\n" + b" ,\t".join(written) + b"\r] "

@@ -51,6 +51,7 @@ def parse(pieces):
 @example(body=b"retry: " + b"9" * 5000 + b"\n\n", places=[])
 @example(body=b"\xef\xbb\xbf\xef\xbb\xbfdata: x\n\n", places=[3])
 @settings(max_examples=400)
+@pytest.mark.slow
 def test_any_bytes_in_any_pieces_mean_what_the_standard_says(body, places):
     assert interpret(body) == parse(cut(body, places))
 
