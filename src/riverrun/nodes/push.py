@@ -10,6 +10,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import wait
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -21,6 +22,8 @@ from riverrun.nodes.stream import Source, close
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+
+_LOOK_INTERVAL = 0.25  # seconds between two looks whether a loop is still there
 
 _LOOK_INTERVAL = 0.1  # seconds that a thread waits at a full queue without a look whether anybody still writes
 
@@ -207,4 +210,12 @@ class _Elsewhere:
             work.close()  # what the loop ran was cancelled when it was closed
             return None
         done = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return None if running_loop() is self._loop else done.result()
+        if running_loop() is self._loop:
+            return None
+        while not done.done():
+            # A loop that was stopped and closed meanwhile runs nothing more, and tells nobody.
+            wait((done,), timeout=_LOOK_INTERVAL)
+            if self._loop.is_closed() and not done.done():
+                work.close()
+                return None
+        return done.result()
