@@ -187,6 +187,17 @@ async def test_what_is_known_of_threads_goes_with_their_runs():
     assert {} == store._threads._runs
 
 
+async def test_a_run_that_one_of_another_thread_begins_from_is_not_forgotten_with_its_thread():
+    store = MemoryStore()
+    await store.create("acme", started(1, thread="t"))
+    await store.create("acme", started(2, thread="t", base=1))
+    await store.create("acme", started(3, thread="t"))
+    await store.create("acme", started(4, thread="u", base=2))
+    assert (key_of(3).run,) == store.forget("acme", "t")
+    assert (key_of(4).run,) == store.forget("acme", "u")
+    assert {key_of(1).run, key_of(2).run} == set(store.forget("acme", "t"))
+
+
 async def test_a_thread_is_forgotten_but_for_what_runs():
     store = MemoryStore()
     for number, worker in ((1, None), (2, "w-1"), (3, None)):

@@ -407,7 +407,7 @@ class MemoryStore(_Checkpoints):
         return len(old)
 
     def forget(self, tenant: str, thread: str) -> tuple[str, ...]:
-        """Forget a thread, but for a run that is running.
+        """Forget a thread, but for a run that is running, and runs that others begin from.
 
         Args:
             tenant: Whose thread.
@@ -417,11 +417,12 @@ class MemoryStore(_Checkpoints):
             Ids of the runs that are gone.
         """
         with self._lock:
-            gone = [key for key, run in self._threads.runs(tenant, thread).items() if run.status != "running"]
+            idle = {key for key, run in self._threads.runs(tenant, thread).items() if run.status != "running"}
+            gone = _without_bases(self._runs, idle)
             for key in gone:
                 self._threads.drop(key, self._runs.pop(key))
             self._keys = {idem: key for idem, key in self._keys.items() if key not in gone}
-        return tuple(key.run for key in gone)
+        return tuple(sorted(key.run for key in gone))
 
     def trim(self, key: RunKey, floor: int) -> None:
         """Forget the events of a run up to and with `floor`; for the sole reader of a run, when it is done with them.
@@ -462,6 +463,10 @@ class MemoryStore(_Checkpoints):
 
 def _removable(runs: dict[RunKey, _Run], ended_before_ms: int) -> set[RunKey]:
     old = {key for key, run in runs.items() if run.status == "ended" and run.updated_ms < ended_before_ms}
+    return _without_bases(runs, old)
+
+
+def _without_bases(runs: dict[RunKey, _Run], old: set[RunKey]) -> set[RunKey]:
     bases = {base for key, run in runs.items() if key not in old and (base := _base(key, run))}
     while bases:  # what a run that stays stands on stays too, and so on
         kept = [base for base in bases if base in old]
