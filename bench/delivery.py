@@ -29,6 +29,8 @@ _LOOK_SECONDS = 0.1
 
 _gates = count()
 
+_LEAST = 1e-6  # seconds of processor: the system's clock does not tell less
+
 
 class Told(NamedTuple):
     """A stream that is asked for.
@@ -110,7 +112,7 @@ async def beat(scale: Scale, serve: Serve) -> Samplers:
                 assert len(late) == scale.readers * scale.beats
                 found = {"p50": percentile(late, 50), "p99": percentile(late, 99)}
                 if before is not None and after is not None:
-                    found["processor"] = (after - before) / len(late) * 1e6
+                    found["processor"] = max(after - before, _LEAST) / len(late) * 1e6
                 return found
 
         yield sample
@@ -255,4 +257,4 @@ def _read_again(server: Served, metric: str, way: Way) -> Sample:
     after = server.processor_seconds()
     if before is None or after is None:
         return {metric: took * 1e3}
-    return {metric: took * 1e3, f"{metric}, server": (after - before) * 1e3}
+    return {metric: took * 1e3, f"{metric}, server": max(after - before, _LEAST) * 1e3}

@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,11 +38,12 @@ class Served(NamedTuple):
 
     def processor_seconds(self) -> float | None:
         """Tell how long it has been on a processor so far, all its threads together; None where Linux is not there."""
-        try:
-            threads = list(Path(f"/proc/{self.pid}/task").iterdir())
-            return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-        except FileNotFoundError:
-            return None
+        tasks = Path(f"/proc/{self.pid}/task")
+        while tasks.exists():
+            # A thread may end while it is looked at; then all are looked at again.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                return sum(int((thread / "schedstat").read_text().split()[0]) for thread in tasks.iterdir()) / 1e9
+        return None
 
 
 @contextmanager
