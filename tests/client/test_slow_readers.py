@@ -6,13 +6,12 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-import httpx
 import pytest
 
 from riverrun.client.client import Client
 from riverrun.observe.process import measure
 from riverrun.testing.proxy import Faults
-from tests.client.network import QUICK, log_of, network, port_of, read
+from tests.client.network import QUICK, log_of, network, read
 from tests.server.served import serving
 
 STUCK = Faults(bytes_per_second=1)
@@ -101,42 +100,6 @@ async def test_others_get_everything_while_one_takes_nothing():
             assert 1 == served.http.get("/v1/metrics").json()["readers"]["open"]
             await leave(links)
         await counted(served, lambda told: 0 == told["open"])
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(180)
-async def test_one_stopped_reader_among_a_thousand_takes_nothing_from_them():
-    """Each of the others gets the whole log, byte for byte, while that one has not got its first kilobyte."""
-    others = 999
-    with serving() as served:
-        async with network(
-            served,
-            lambda _: STUCK,
-        ) as proxy:
-            run = (await asyncio.to_thread(served.parked, "hold", count=100, text="x" * 1000))["run"]
-            links = await stuck(served, proxy, run, 1)
-            port = port_of(served.url)
-            readers = [await ask(port, run) for _ in range(others)]
-            await counted(served, lambda told: told["open"] == others + 1)
-            served.http.post(f"/v1/runs/{run}/resume", json={"answer": None})
-            bodies = await asyncio.gather(*(whole(reader) for reader, _ in readers))
-            # The last lines: all the same, and what somebody who comes later is told.
-            async with httpx.AsyncClient(base_url=served.url) as http:
-                later = (await http.get(f"/v1/runs/{run}/events", headers={"accept": "text/event-stream"})).content
-            assert {later} == set(bodies)
-            assert proxy.statistics()["answer_bytes"] < 1024
-            await leave([*links, *readers])
-        await counted(served, lambda told: 0 == told["open"])
-
-
-async def whole(reader):
-    """Read a chunked body to its end."""
-    await reader.readuntil(b"\r\n\r\n")
-    parts = []
-    while size := int(await reader.readline(), 16):
-        parts.append(await reader.readexactly(size))
-        await reader.readexactly(2)
-    return b"".join(parts)
 
 
 async def test_an_adaptive_reader_behind_a_slow_network_gets_the_same_with_fewer_bytes():
