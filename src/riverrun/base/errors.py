@@ -33,8 +33,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from riverrun.base.codes import CODES
-
 
 class RiverrunError(Exception):
     """Say what went wrong, where, and how to mend it.
@@ -53,7 +51,11 @@ class RiverrunError(Exception):
         self.code = code
         self.message = message
         self.where = where
-        self.mend = mend or CODES[code].mend
+        if not mend:
+            from riverrun.base.codes import CODES  # noqa: PLC0415  # 2 ms of every import, for those who meet an error
+
+            mend = CODES[code].mend
+        self.mend = mend
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""

@@ -6,15 +6,16 @@ are, and takes a stream that ends early for whole; both are met here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from riverrun.base.errors import LoadError
-from riverrun.models.clients import Clients, close_stream, with_options
-from riverrun.models.failures import failures_of
+from riverrun.models.clients import Clients
+from riverrun.models.failures import Reading
 from riverrun.models.message import Message, as_messages
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
+from riverrun.models.sdk import SdkModel
 
 try:
     from anthropic import AsyncAnthropic
@@ -35,7 +36,7 @@ _REASONS: Mapping[str, Reason] = {
 _MAX_TOKENS = 4096  # a request must say; more than most answers need
 
 
-class Anthropic:
+class Anthropic(SdkModel[AsyncAnthropic]):
     """A model of Anthropic.
 
     Args:
@@ -61,54 +62,24 @@ class Anthropic:
         options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        self.name = name
-        self._options = dict(options or {})
-        self._clients = Clients(lambda: AsyncAnthropic(**{"max_retries": 0, **settings}), client)
+        clients = Clients(lambda: AsyncAnthropic(**{"max_retries": 0, **settings}), client)
+        super().__init__("Anthropic", name, clients, dict(options or {}))
 
-    async def stream(
-        self, messages: Messages, tools: Sequence[ToolSpec] = (), **options: Any
-    ) -> AsyncGenerator[Piece, None]:
-        """Answer, piece by piece; see `riverrun.models.model.Model`.
-
-        Args:
-            messages: The conversation so far.
-            tools: What the model may call.
-            **options: Further fields of the request.
-
-        Yields:
-            Pieces.
-
-        Raises:
-            ConnectionFault: E3030 or E3031, the provider cannot be reached, or the answer broke off.
-            Busy: E3032, it is overloaded.
-            NodeError: E3033 or E3034, it refuses the request, or failed at it.
-            ProtocolFault: E3035, what it sent makes no sense.
-        """
+    def _request(self, messages: Messages, tools: Sequence[ToolSpec]) -> dict[str, Any]:
         request = {"model": self.name, "stream": True, "max_tokens": _MAX_TOKENS, **_conversation(messages)}
         if tools:
             request["tools"] = [_tool(each) for each in tools]
-        client = await self._clients.here()
-        with failures_of("Anthropic") as reading:
-            events: Any = await client.messages.create(**with_options(request, self._options, options))
-            answer = _Answer()
-            try:
-                while (event := await anext(events, None)) is not None:
-                    reading.spoke = True
-                    for piece in answer.take(event):
-                        yield piece
-            finally:
-                await close_stream(events)
-            # The reason alone is not enough: `message_stop` is what ends a message.
-            if not answer.finished:
-                raise reading.broke_off()
+        return request
 
-    async def aclose(self) -> None:
-        """Close the connections that were opened in this event loop. Idempotent."""
-        await self._clients.aclose()
+    async def _ask(self, client: AsyncAnthropic, arguments: Mapping[str, Any]) -> Any:
+        return await client.messages.create(**arguments)
+
+    def _answer(self, reading: Reading) -> _Answer:  # noqa: ARG002  # its errors come as exceptions
+        return _Answer()
 
 
 class _Answer:
-    """One answer while it comes in."""
+    """One answer while it comes in; a reason alone does not finish it: `message_stop` is what ends a message."""
 
     def __init__(self) -> None:
         self.finished = False

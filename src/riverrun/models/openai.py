@@ -6,15 +6,16 @@ Needs the extra `openai`. Retries are the node's affair (`RetryPolicy`), so the 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from riverrun.base.errors import LoadError
-from riverrun.models.clients import Clients, close_stream, with_options
-from riverrun.models.failures import Reading, failures_of, told
+from riverrun.models.clients import Clients
+from riverrun.models.failures import Reading, told
 from riverrun.models.message import Message, as_messages
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
+from riverrun.models.sdk import SdkModel
 
 try:
     from openai import AsyncOpenAI
@@ -31,7 +32,7 @@ _REASONS: Mapping[str, Reason] = {
     "function_call": "tool_calls",
     "content_filter": "refused",
 }
-_WHO = "OpenAI"
+WHO = "OpenAI"
 
 
 def clients_of(given: Client | None, settings: Mapping[str, Any]) -> Clients[Client]:
@@ -47,7 +48,7 @@ def clients_of(given: Client | None, settings: Mapping[str, Any]) -> Clients[Cli
     return Clients(lambda: AsyncOpenAI(**{"max_retries": 0, **settings}), given)
 
 
-class OpenAIChat:
+class OpenAIChat(SdkModel[Client]):
     """A model behind OpenAI's chat completions.
 
     Args:
@@ -72,29 +73,9 @@ class OpenAIChat:
         options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        self.name = name
-        self._options = dict(options or {})
-        self._clients = clients_of(client, settings)
+        super().__init__(WHO, name, clients_of(client, settings), dict(options or {}))
 
-    async def stream(
-        self, messages: Messages, tools: Sequence[ToolSpec] = (), **options: Any
-    ) -> AsyncGenerator[Piece, None]:
-        """Answer, piece by piece; see `riverrun.models.model.Model`.
-
-        Args:
-            messages: The conversation so far.
-            tools: What the model may call.
-            **options: Further fields of the request.
-
-        Yields:
-            Pieces.
-
-        Raises:
-            ConnectionFault: E3030 or E3031, the provider cannot be reached, or the answer broke off.
-            Busy: E3032, it is overloaded.
-            NodeError: E3033 or E3034, it refuses the request, or failed at it.
-            ProtocolFault: E3035, what it sent makes no sense.
-        """
+    def _request(self, messages: Messages, tools: Sequence[ToolSpec]) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.name,
             "messages": [_message(one) for one in as_messages(messages)],
@@ -103,36 +84,33 @@ class OpenAIChat:
         }
         if tools:
             request["tools"] = [_tool(each) for each in tools]
-        client = await self._clients.here()
-        with failures_of(_WHO) as reading:
-            chunks: Any = await client.chat.completions.create(**with_options(request, self._options, options))
-            finished = False
-            try:
-                while (chunk := await anext(chunks, None)) is not None:
-                    reading.spoke = True
-                    for piece in _pieces(chunk, reading):
-                        finished = finished or type(piece) is Finish
-                        yield piece
-            finally:
-                await close_stream(chunks)
-            if not finished:
-                raise reading.broke_off()
+        return request
 
-    async def aclose(self) -> None:
-        """Close the connections that were opened in this event loop. Idempotent."""
-        await self._clients.aclose()
+    async def _ask(self, client: Client, arguments: Mapping[str, Any]) -> Any:
+        return await client.chat.completions.create(**arguments)
+
+    def _answer(self, reading: Reading) -> _Answer:
+        return _Answer(reading)
 
 
-def _pieces(chunk: Any, reading: Reading) -> Iterator[Piece]:
-    for choice in chunk.choices or ():
-        if choice.delta is not None:
-            yield from _delta(choice.delta)
-        if choice.finish_reason == "error":
-            raise told(reading, getattr(choice, "error", None), "finish reason error")
-        if choice.finish_reason is not None:
-            yield Finish(_REASONS.get(choice.finish_reason, "stop"), choice.finish_reason)
-    if chunk.usage is not None:
-        yield _usage(chunk.usage)
+class _Answer:
+    """One answer while it comes in."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.finished = False
+        self._reading = reading
+
+    def take(self, chunk: Any) -> Iterator[Piece]:
+        for choice in chunk.choices or ():
+            if choice.delta is not None:
+                yield from _delta(choice.delta)
+            if choice.finish_reason == "error":
+                raise told(self._reading, getattr(choice, "error", None), "finish reason error")
+            if choice.finish_reason is not None:
+                self.finished = True
+                yield Finish(_REASONS.get(choice.finish_reason, "stop"), choice.finish_reason)
+        if chunk.usage is not None:
+            yield _usage(chunk.usage)
 
 
 def _delta(delta: Any) -> Iterator[Piece]:

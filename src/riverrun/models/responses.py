@@ -6,23 +6,22 @@ without raising it, and a stream that ends early looks as if it were whole.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from riverrun.models.clients import close_stream, with_options
-from riverrun.models.failures import Reading, failures_of, told
+from riverrun.models.failures import Reading, told
 from riverrun.models.message import Message, as_messages
 from riverrun.models.model import Messages, ToolSpec
-from riverrun.models.openai import Client, clients_of, written
+from riverrun.models.openai import WHO, Client, clients_of, written
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
+from riverrun.models.sdk import SdkModel
 
-_WHO = "OpenAI"
 _REASONS: Mapping[str, Reason] = {"max_output_tokens": "length", "content_filter": "refused"}
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 
 
-class OpenAIResponses:
+class OpenAIResponses(SdkModel[Client]):
     """A model behind OpenAI's responses.
 
     Args:
@@ -48,50 +47,20 @@ class OpenAIResponses:
         options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        self.name = name
-        self._options = {"store": False, **(options or {})}
-        self._clients = clients_of(client, settings)
+        super().__init__(WHO, name, clients_of(client, settings), {"store": False, **(options or {})})
 
-    async def stream(
-        self, messages: Messages, tools: Sequence[ToolSpec] = (), **options: Any
-    ) -> AsyncGenerator[Piece, None]:
-        """Answer, piece by piece; see `riverrun.models.model.Model`.
-
-        Args:
-            messages: The conversation so far.
-            tools: What the model may call.
-            **options: Further fields of the request.
-
-        Yields:
-            Pieces.
-
-        Raises:
-            ConnectionFault: E3030 or E3031, the provider cannot be reached, or the answer broke off.
-            Busy: E3032, it is overloaded.
-            NodeError: E3033 or E3034, it refuses the request, or failed at it.
-            ProtocolFault: E3035, what it sent makes no sense.
-        """
+    def _request(self, messages: Messages, tools: Sequence[ToolSpec]) -> dict[str, Any]:
         given = [item for one in as_messages(messages) for item in _items(one)]
         request: dict[str, Any] = {"model": self.name, "input": given, "stream": True}
         if tools:
             request["tools"] = [_tool(each) for each in tools]
-        client = await self._clients.here()
-        with failures_of(_WHO) as reading:
-            events: Any = await client.responses.create(**with_options(request, self._options, options))
-            answer = _Answer(reading)
-            try:
-                while (event := await anext(events, None)) is not None:
-                    reading.spoke = True
-                    for piece in answer.take(event):
-                        yield piece
-            finally:
-                await close_stream(events)
-            if not answer.finished:
-                raise reading.broke_off()
+        return request
 
-    async def aclose(self) -> None:
-        """Close the connections that were opened in this event loop. Idempotent."""
-        await self._clients.aclose()
+    async def _ask(self, client: Client, arguments: Mapping[str, Any]) -> Any:
+        return await client.responses.create(**arguments)
+
+    def _answer(self, reading: Reading) -> _Answer:
+        return _Answer(reading)
 
 
 class _Answer:
