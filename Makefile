@@ -26,8 +26,8 @@ help:  ## Show this list.
 demo: $(VENV)/.ready  ## Run the main job on real text: make demo FILES="a.txt b.md" (default: our own documents).
 	@$(BIN)/riverrun demo $(FILES)
 
-test: $(VENV)/.ready  ## Run all tests.
-	@$(BIN)/python -m pytest
+test: $(VENV)/.ready  ## Run all tests, or of them: make test ARGS="tests/graph -k fork".
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: format-check lint types contract fast  ## Run every gate: format, lint, types, import contract, fast tests.
 

@@ -195,3 +195,14 @@ async def test_the_lag_is_that_of_the_reader_furthest_behind_in_its_own_run():
             assert 3 <= readers.stalled_seconds() < 10
         assert 95 == readers.lag()
         assert 0.0 == readers.stalled_seconds()
+
+
+async def test_what_a_reader_saw_of_a_run_is_known_as_long_as_somebody_reads_it():
+    readers, receive = Readers(), Exchange().receive
+    async with readers.connection(receive, TAB) as stuck:
+        stuck.place = stuck.head = 5
+        async with readers.connection(receive, Reader(KEY)) as quick:
+            quick.place = quick.head = 100
+        assert 95 == readers.lag()
+    async with readers.connection(receive, TAB):
+        assert 0 == readers.lag()

@@ -129,6 +129,7 @@ class Readers:
         self.attends = attends
         self._open: set[Connection] = set()
         self._named: dict[Reader, Connection] = {}
+        self._seen: dict[RunKey, list[int]] = {}  # how many read a run, and the newest seq that one of them met
         self._total = 0
         self.leaving = False
 
@@ -152,8 +153,10 @@ class Readers:
                 self._open.add(connection)
                 self._total += 1
                 self._supersede(connection)
-                if reader is not None and self.attends is not None:
-                    self.attends.came(reader)
+                if reader is not None:
+                    self._seen.setdefault(reader.key, [0, 0])[0] += 1
+                    if self.attends is not None:
+                        self.attends.came(reader)
                 if self.leaving:
                     connection.cut(Close.ROTATED)
                 try:
@@ -162,10 +165,10 @@ class Readers:
                     # Not a TaskGroup: it would wrap what the body raises.
                     connection.over()
                     self._open.discard(connection)
-                    if reader is not None and self._named.get(reader) is connection:
-                        del self._named[reader]
-                    if reader is not None and self.attends is not None:
-                        self.attends.left(reader, connection.close)
+                    if reader is not None:
+                        self._forget(reader, connection)
+                        if self.attends is not None:
+                            self.attends.left(reader, connection.close)
                     watch.cancel()
                     await asyncio.wait((watch,))
         except TimeoutError:
@@ -193,17 +196,24 @@ class Readers:
 
     def lag(self) -> int:
         """Tell how many events the reader that is furthest behind has not been sent, as far as is known here."""
-        heads: dict[RunKey, int] = {}
-        reading = [(each.reader.key, each) for each in self._open if each.reader is not None]
-        for key, connection in reading:
-            # A reader that is stuck has not looked at the log for long: one that is not knows more.
-            heads[key] = max(heads.get(key, 0), connection.head)
-        return max((heads[key] - connection.place for key, connection in reading), default=0)
+        reading = [(self._seen[each.reader.key], each) for each in self._open if each.reader is not None]
+        for seen, connection in reading:
+            # A reader that is stuck has not looked at the log for long: one that is not, or was not, knows more.
+            seen[1] = max(seen[1], connection.head)
+        return max((seen[1] - connection.place for seen, connection in reading), default=0)
 
     def stalled_seconds(self) -> float:
         """Tell for how long the slowest write under way has been waiting."""
         now = asyncio.get_running_loop().time()
         return max((now - each.since for each in self._open if each.writing and each.since), default=0.0)
+
+    def _forget(self, reader: Reader, connection: Connection) -> None:
+        if self._named.get(reader) is connection:
+            del self._named[reader]
+        seen = self._seen[reader.key]
+        seen[:] = seen[0] - 1, max(seen[1], connection.head)
+        if not seen[0]:
+            del self._seen[reader.key]
 
     def _supersede(self, connection: Connection) -> None:
         reader = connection.reader
