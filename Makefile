@@ -5,6 +5,7 @@ PYTHON ?= python3
 FILES  ?=
 ARGS   ?=
 SEEDS  ?= 100000
+FUZZ   ?= 60
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := -m pip install -qq --disable-pip-version-check --no-input
@@ -13,12 +14,15 @@ COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --generate-ha
 # The rooms that are tested without a server, a browser or a library of others.
 INNER   = base events graph log wire stores runs nodes transports observe face house
 
+# What takes bytes from outside (tests/fuzz).
+FUZZED  = sse request frame problem batch columns
+
 # What the bench measures must be what the tests run with; its peers need other versions of the rest.
 SHARED  = apsw|fastapi|httptools|httpx|langgraph|msgspec|openai|pydantic|reactivex|uvicorn|uvloop|websockets
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check fast soak format-check lint types contract format console web bench lock clean
+.PHONY: help demo test check fast soak fuzz format-check lint types contract format console web bench lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +38,13 @@ check: format-check lint types contract fast  ## Run every gate: format, lint, t
 fast: $(VENV)/.ready  ## Run the fast tests of the rooms that need no server (under 30 seconds).
 	@$(BIN)/python -m pytest -m "not slow" -q -n 2 $(INNER:%=tests/%)
 
-soak: $(VENV)/.ready  ## Live through SEEDS worlds in virtual time (100,000 take 20 minutes); what fails is kept for ever.
+soak: $(VENV)/.ready fuzz  ## Fuzz, then live through SEEDS worlds in virtual time (100,000 take 20 minutes); what fails is kept for ever.
 	@RIVERRUN_SEEDS=0-$$(($(SEEDS) - 1)) RIVERRUN_KEEP_SEEDS=1 $(BIN)/python -m pytest -q -n 2 tests/faults/test_seeds.py
+
+fuzz: .venv-fuzz/.ready  ## Search for bytes that break a law of what comes from outside, FUZZ seconds for each.
+	@mkdir -p out && for each in $(FUZZED); do echo "fuzz      $$each" && \
+		.venv-fuzz/bin/python -m tests.fuzz $$each -max_total_time=$(FUZZ) -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=out/fuzz-$$each- || exit 1; done
 
 format-check: $(VENV)/.ready  ## Say which files are not formatted.
 	@$(BIN)/ruff format --check --quiet . || { echo "format: the files above differ; run: make format" >&2; \
@@ -72,9 +81,11 @@ lock:  ## Write the lock files anew from pyproject.toml.
 	@$(COMPILE) --upgrade --group dev -o requirements.lock
 	@grep -E '^($(SHARED))==' requirements.lock | sed 's/ .*//' > .venv-lock/shared.txt
 	@$(COMPILE) --upgrade --group bench -c .venv-lock/shared.txt -o bench/requirements.lock
+	@grep -E '^[a-z0-9.-]+==' requirements.lock | sed 's/ .*//' > .venv-lock/tests.txt
+	@$(COMPILE) --upgrade --group fuzz -c .venv-lock/tests.txt -o tests/fuzz/requirements.lock
 
 clean:  ## Remove environments, caches and build products.
-	@rm -rf .venv .venv-bench .venv-lock web/node_modules web/client/build web/client/dist build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .venv-bench .venv-fuzz .venv-lock web/node_modules web/client/build web/client/dist build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- set-up: done once, and again only when the lock file or pyproject.toml has changed ---
@@ -108,3 +119,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "set-up: .venv-bench from bench/requirements.lock (about a minute, only when it changes)"
 	$(call make-venv,.venv-bench)
 	$(call install,.venv-bench,bench/requirements.lock)
+
+.venv-fuzz/.ready: tests/fuzz/requirements.lock pyproject.toml
+	@echo "set-up: .venv-fuzz from tests/fuzz/requirements.lock (under a minute, only when it changes)"
+	$(call make-venv,.venv-fuzz)
+	$(call install,.venv-fuzz,tests/fuzz/requirements.lock)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.house.source import ROOT, hold, plant, rooms
 
 VOCABULARY = "docs/vocabulary.md"
-LOCKS = ("requirements.lock", "bench/requirements.lock")
+LOCKS = ("requirements.lock", "bench/requirements.lock", "tests/fuzz/requirements.lock")
 
 # Written in pieces, so that this file obeys the rule that it holds.
 REGISTRY_HOSTS = [

@@ -1,0 +1,1 @@
+"""What a search that watches the code finds in whatever takes bytes from outside."""
