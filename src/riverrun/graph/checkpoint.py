@@ -354,7 +354,9 @@ class _Thawer:
             return entry[1]
         if tag == _OBJECT:
             kind = _BY_NAME[entry[1]]
-            return self._machine if kind is Machine else kind.__new__(kind)
+            if kind is Machine:
+                return self._machine
+            return kind(*[None] * len(kind.__struct_fields__)) if issubclass(kind, Struct) else kind.__new__(kind)
         return None
 
     def _fill(self, made: Any, entry: list[Any]) -> None:

@@ -16,10 +16,8 @@ from riverrun.graph.state import State
 from riverrun.graph.step import FIRST, StepOf
 
 
-class Step(StepOf["Course"]):
+class Step(StepOf["Course"], eq=False):
     """One execution of a node of a course."""
-
-    __slots__ = ()
 
 
 class Course:
@@ -84,7 +82,7 @@ class Course:
         live = Live(0, ())
         if behind is not None:
             live = Live(self.plan.number[behind], self.plan.nest.outset(self.plan.number[behind]))
-        step = self._first = Step(self.first_id, self, None, live, base, Moment("", (), base))
+        step = self._first = Step.of(self.first_id, self, None, live, base, Moment("", (), base))
         self._given = given
         step.updates = [given]
         if behind is not None:
@@ -116,7 +114,7 @@ class Course:
         base, origin, live.parents = meet(self.plan.schema, live.parents)
         ordinal = self._ordinals[node.name] = self._ordinals.get(node.name, 0) + 1
         live.exec_id = f"{self._path}{node.name}:{ordinal}"
-        return Step(live.exec_id, self, node, live, base, origin)
+        return Step.of(live.exec_id, self, node, live, base, origin)
 
     def holds(self, step: Step) -> str | None:
         """Say whether the run was told to hold `before` this step, or `after` what it follows."""

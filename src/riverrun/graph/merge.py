@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from riverrun.base.errors import NodeError
 from riverrun.events.kinds import ErrorInfo
 from riverrun.graph.state import Schema, State, settles
@@ -22,36 +24,30 @@ from riverrun.graph.state import Schema, State, settles
 Parents = tuple[tuple["Moment", int], ...]
 
 
-class Moment:
+class Moment(Struct, eq=False):
     """What one execution left behind.
 
-    Args:
+    Attributes:
         exec_id: The execution.
         parents: The moments it descends from, each with the place of the edge among those that left it.
         state: The state after it. Nobody changes it in place.
         writes: What it wrote, in order.
         origin: The moment that every path to it goes through; None for the first.
         error: Why the execution failed, where the run goes on all the same.
+        depth: How many moments every path to it goes through.
     """
 
-    __slots__ = ("depth", "error", "exec_id", "origin", "parents", "state", "writes")
+    exec_id: str
+    parents: Parents
+    state: State
+    writes: tuple[Mapping[str, Any], ...] = ()
+    origin: Moment | None = None
+    error: ErrorInfo | None = None
+    depth: int = 0
 
-    def __init__(
-        self,
-        exec_id: str,
-        parents: Parents,
-        state: State,
-        writes: tuple[Mapping[str, Any], ...] = (),
-        origin: Moment | None = None,
-        error: ErrorInfo | None = None,
-    ) -> None:
-        self.error = error
-        self.exec_id = exec_id
-        self.parents = parents
-        self.state = state
-        self.writes = writes
-        self.origin = origin
-        self.depth: int = 0 if origin is None else origin.depth + 1
+    def __post_init__(self) -> None:
+        if self.origin is not None:
+            self.depth = self.origin.depth + 1
 
 
 def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:

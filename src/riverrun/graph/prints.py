@@ -19,11 +19,11 @@ from riverrun.graph.merge import Moment
 from riverrun.graph.plan import Plan
 from riverrun.graph.questions import Questions
 from riverrun.graph.reducers import Overwrite, Remove
-from riverrun.graph.schedule import CalledLive, Live, Schedule
+from riverrun.graph.schedule import Live, Schedule
 from riverrun.graph.state import Schema
 
 ATOMS: frozenset[type] = frozenset({type(None), bool, int, float, str})
-OWN = (Machine, Course, Schedule, Questions, Step, Live, CalledLive, Moment, Fold)
+OWN = (Machine, Course, Schedule, Questions, Step, Live, Moment, Fold)
 STRUCTS = (ErrorInfo, Question, Send, Overwrite, Remove)
 
 # What is not part of where a run stands: whose it is, and what was said and ordered but not carried away.

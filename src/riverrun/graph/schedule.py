@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from riverrun.events.kinds import Json
 from riverrun.graph.loops import LoopNest, Round
 from riverrun.graph.merge import Moment, Parents
 from riverrun.graph.policies import Join
 
 
-class Live:
+class Live(Struct, eq=False):
     """One execution that waits or runs.
 
     Attributes:
@@ -27,34 +29,18 @@ class Live:
         gone: Whether it ended.
         exec_id: Its execution, once it began.
         called: Whether it is a call of its own (`Send`), which nothing holds back and no trigger joins.
+        arg: The input of the call.
     """
 
-    __slots__ = ("blocker", "exec_id", "gone", "number", "parents", "running", "when")
-    called = False
-
-    def __init__(self, number: int, when: Round) -> None:
-        self.exec_id = ""
-        self.number = number
-        self.when = when
-        self.parents: Parents = ()
-        self.running = False
-        self.blocker: Live | None = None
-        self.gone = False
-
-
-class CalledLive(Live):
-    """One call of a node with an input of its own.
-
-    Attributes:
-        arg: The input.
-    """
-
-    __slots__ = ("arg",)
-    called = True
-
-    def __init__(self, number: int, when: Round, arg: Json) -> None:
-        super().__init__(number, when)
-        self.arg = arg
+    number: int
+    when: Round
+    parents: Parents = ()
+    running: bool = False
+    blocker: Live | None = None
+    gone: bool = False
+    exec_id: str = ""
+    called: bool = False
+    arg: Json = None
 
 
 class Schedule:
@@ -88,11 +74,10 @@ class Schedule:
         """
         live = self._waiting.get((number, when))
         if live is None:
-            live = self._waiting[number, when] = Live(number, when)
+            live = self._waiting[number, when] = Live(number, when, ((parent, edge),))
             self.live[live] = None
             self._counts[number] = self._counts.get(number, 0) + 1
             self._mask |= 1 << number
-            live.parents = ((parent, edge),)
         elif live.parents[-1][0] is not parent:  # the edges that leave one execution come one after another
             live.parents = (*live.parents, (parent, edge))
 
@@ -106,8 +91,7 @@ class Schedule:
             edge: Place of the call among the edges that left the parent.
             arg: Its input.
         """
-        live = CalledLive(number, when, arg)
-        live.parents = ((parent, edge),)
+        live = Live(number, when, ((parent, edge),), called=True, arg=arg)
         self.live[live] = None
         self._counts[number] = self._counts.get(number, 0) + 1
         self._mask |= 1 << number
