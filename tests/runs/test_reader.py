@@ -72,6 +72,33 @@ async def test_readers_at_different_places_get_the_same(store):
     assert [whole, whole, whole[1:], whole[10:]] == [await reader for reader in [*readers, late]]
 
 
+class Counting(MemoryStore):
+    """A store that counts how often it is looked at."""
+
+    looks = 0
+
+    async def read(self, key, after, limit):
+        self.looks += 1
+        return await super().read(key, after, limit)
+
+
+async def test_who_is_at_the_head_already_waits_before_the_first_look():
+    store = Counting()
+    await store.create("t", run_started(), worker="w", lease_seconds=1e6)
+    reading = asyncio.create_task(read(store, 1, head=1))
+    await asyncio.sleep(0)
+    assert 0 == store.looks
+    say(store, 2, end=True)
+    assert ([2, 3], 1) == (await reading, store.looks)
+
+
+@pytest.mark.parametrize("head", [None, *range(1, 7)])
+@pytest.mark.parametrize("after", range(1, 6))
+async def test_a_head_that_is_not_news_any_more_loses_nothing(store, after, head):
+    say(store, 2, 3, 4, 5, end=True)
+    assert [*range(after + 1, 7)] == await asyncio.wait_for(read(store, after, head=head, limit=2), 30)
+
+
 async def test_silence_is_told_so_that_a_heartbeat_can_be_sent(store):
     pages = follow(store, KEY, 1, idle_interval=0.01)
     assert [None, None] == [await anext(pages), await anext(pages)]

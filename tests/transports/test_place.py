@@ -83,5 +83,14 @@ async def test_reading_on_begins_after_the_page():
         assert [2, 3] == [page.records[0].seq async for page in pages if page is not None]
 
 
+async def test_who_has_all_of_a_run_that_has_ended_waits_for_nothing():
+    attached = await attach(await log_of(["a"]), KEY, "", 10)
+    assert (3, 3) == (attached.place, attached.page.head)
+    async with attached.onward(limit=1, idle_interval=60.0) as pages:
+        # Without a loop: it would have to give way to wait.
+        with pytest.raises(StopAsyncIteration):
+            pages.__anext__().send(None)
+
+
 async def test_bounds_are_those_of_the_log():
     assert Bounds(3, 0, LOG) == await bounds(await log_of(["a"]), KEY)

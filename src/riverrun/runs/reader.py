@@ -15,7 +15,13 @@ _LOOK_AGAIN_INTERVAL = 1.0
 
 
 async def follow(
-    store: LogStore, key: RunKey, after: int, *, limit: int = 1000, idle_interval: float = 15.0
+    store: LogStore,
+    key: RunKey,
+    after: int,
+    *,
+    head: int | None = None,
+    limit: int = 1000,
+    idle_interval: float = 15.0,
 ) -> AsyncGenerator[Page | None, None]:
     """Give the events of a run after a seq, page by page, live, until its terminal event.
 
@@ -23,6 +29,8 @@ async def follow(
         store: Where the log lives.
         key: Which run.
         after: seq of the last event that the reader has; 0 for all.
+        head: seq of the last event that the log of a run that has not ended was seen to have, if it was looked at: who
+            is there already begins by waiting, without another look. None: not looked at, or the run has ended.
         limit: At most this many events in a page.
         idle_interval: Seconds without an event after which None is given, so that a transport can send a heartbeat.
 
@@ -37,19 +45,19 @@ async def follow(
     loop = asyncio.get_running_loop()
     quiet_since = loop.time()
     while True:
+        if after == head:
+            left = quiet_since + idle_interval - loop.time()
+            if left > 0:
+                # After a page that reached the head as well: `wait` gives way at once when there is more by now.
+                await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
+            else:
+                quiet_since = loop.time()
+                yield None
         page = await store.read(key, after, limit)
+        head = page.head
         if page.records:
             after = page.records[-1].seq
             yield page
             quiet_since = loop.time()
-        if page.status == "ended" and after >= page.head:
+        if page.status == "ended" and after >= head:
             return
-        if after < page.head:
-            continue
-        left = quiet_since + idle_interval - loop.time()
-        if left > 0:
-            # After a page that reached the head as well: `wait` gives way at once when there is more by now.
-            await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
-        else:
-            quiet_since = loop.time()
-            yield None

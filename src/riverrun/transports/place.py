@@ -55,7 +55,9 @@ class Attached(NamedTuple):
         Returns:
             For `async with`, which gives the pages and ends the reading with its body.
         """
-        pages = follow(self.store, self.key, self.place, limit=limit, idle_interval=idle_interval)
+        # A run that has ended has nothing to wait for.
+        head = None if self.page.status == "ended" else self.page.head
+        pages = follow(self.store, self.key, self.place, head=head, limit=limit, idle_interval=idle_interval)
         assert isinstance(pages, AsyncGenerator)
         return aclosing(pages)
 
