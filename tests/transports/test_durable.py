@@ -13,10 +13,10 @@ from riverrun.log.durable import Config
 from riverrun.stores.memory import MemoryStore
 from riverrun.transports import durable
 from riverrun.transports.durable import Terms
-from riverrun.transports.serve import Pace, Readers
-from riverrun.transports.stretches import StreamPager
+from riverrun.transports.serve import Pace, Reader, Readers
+from riverrun.transports.stretches import RunPager, StreamPager
 from riverrun.wire.sse import Parser
-from tests.transports.exchange import Exchange
+from tests.transports.exchange import KEY, LOG, Exchange, begun, grow, log_of
 from tests.transports.test_stretches import PLAIN, TENANT, made, written
 
 BYTES = Config(path="b", content_type="application/octet-stream")
@@ -257,3 +257,39 @@ async def test_a_slow_reader_is_not_read_ahead_for():
     await exchange.until(lambda exchange: exchange.body.count(b"event: data") == 50)
     exchange.leave()
     await living
+
+
+async def test_the_lag_of_a_run_that_is_read_as_a_stream_is_told():
+    store, readers = await log_of(["x" * 9] * 50), Readers()
+    terms = Terms(lambda: "42", no_use, 5.0, reader=Reader(KEY))
+    exchange, pager = Exchange(), RunPager(store, KEY, LOG, 10, Pace(page_events=5))
+    exchange.slow.clear()
+    living = asyncio.create_task(
+        durable.stream(pager, await pager.page(), terms, readers, exchange.receive, exchange.send)
+    )
+    await exchange.stuck.wait()
+    assert 42 == readers.lag()
+    exchange.slow.set()
+    await living
+    assert (0, 0.0) == (readers.lag(), readers.stalled_seconds())
+
+
+async def no_use():
+    """A run does not expire by not being read."""
+
+
+async def test_who_polls_a_run_as_a_stream_lags_behind_nobody():
+    store, readers = await begun(), Readers()
+    await grow(store, ["a"] * 50)
+    terms = Terms(lambda: "42", no_use, 5.0, reader=Reader(KEY))
+    exchange = Exchange()
+    async with readers.connection(Exchange().receive, Reader(KEY)) as other:
+        other.place = other.head = 51
+        polling = asyncio.create_task(
+            durable.long_poll(RunPager(store, KEY, LOG, 51, Pace()), terms, readers, exchange.receive, exchange.send)
+        )
+        await exchange.watched.wait()
+        assert 0 == readers.lag()
+        await grow(store, ["b"])
+        await polling
+    assert exchange.complete

@@ -674,6 +674,34 @@ async def test_each_attachment_counts_as_a_reader_of_its_run():
     assert 4 == len(attends.told)
 
 
+async def test_the_lag_of_each_attachment_is_told_and_how_long_its_write_waits():
+    store, readers = await log_of([]), Readers()
+    behind, ahead = [await another(store, number) for number in (1, 2)]
+    await fill(store, behind, ["x" * 100] * 50)
+    async with linked(store, readers=readers, frame_bytes=1_000) as link:
+        link.ask("attach", "ahead", run=ahead.run)
+        await link.until(lambda link: link.seqs("ahead"))
+        assert (0, 0.0) == (readers.lag(), readers.stalled_seconds())
+        link.slow.clear()
+        link.ask("attach", "behind", run=behind.run, after="10")
+        await link.stuck.wait()
+        assert 41 == readers.lag()
+        link.slow.set()
+        await link.until(lambda link: link.seqs("behind")[-1:] == [51])
+        link.stuck.clear()
+        link.slow.clear()
+        await fill(store, behind, ["x"] * 3)
+        await link.stuck.wait()
+        assert 3 == readers.lag()
+        assert readers.stalled_seconds() > 0
+        link.slow.set()
+        link.ask("detach", "behind")
+        await link.until(lambda link: "detached" in link.kinds("behind"))
+        await fill(store, behind, ["x"] * 3)
+        assert 0 == readers.lag()
+    assert 0 == readers.lag()
+
+
 async def test_a_hundred_sockets_leave_no_task_behind():
     store, readers, before = await begun(), Readers(), asyncio.all_tasks()
     for _ in range(100):

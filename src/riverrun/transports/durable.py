@@ -98,6 +98,7 @@ async def long_poll(pager: Pager, terms: Terms, readers: Readers, receive: Recei
     found = await pager.page()
     if _says_nothing(found):
         async with readers.connection(receive, terms.reader) as connection:
+            connection.place = connection.head = found.offset
             found = await _awaited(pager, terms, found)
         if connection.close is Close.DETACHED:
             return
@@ -132,6 +133,7 @@ async def stream(pager: Pager, found: Found, terms: Terms, readers: Readers, rec
         StoreError: E4002, the store cannot be read; the server must cut the connection.
     """
     async with readers.connection(receive, terms.reader) as connection:
+        _note(connection, found)
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache, no-transform"), *FIXED]
         headers.append((b"x-accel-buffering", b"no"))
         if pager.form is durable.Form.BYTES:
@@ -152,6 +154,7 @@ async def _follow(pager: Pager, terms: Terms, found: Found, connection: Connecti
         if found.pieces or found.closed or now >= speak_at:
             await _put(_told(pager, terms, found), connection, send)
             speak_at = loop.time() + terms.idle_interval
+        connection.place = found.offset
         if found.closed:
             connection.close = Close.ENDED
         if now >= rotate_at:
@@ -165,6 +168,13 @@ async def _follow(pager: Pager, terms: Terms, found: Found, connection: Connecti
             # Behind: neither a store in memory nor an empty socket makes this task wait, so others get their turn here.
             await asyncio.sleep(0)
         found = await pager.page()
+        _note(connection, found)
+
+
+def _note(connection: Connection, found: Found) -> None:
+    """Note where a reader is before it is given a page."""
+    # Each event of a run is a piece; of other streams nobody asks how far their readers are.
+    connection.place, connection.head = found.offset - len(found.pieces), found.head
 
 
 def _told(pager: Pager, terms: Terms, found: Found) -> bytes:

@@ -54,28 +54,43 @@ class Reader(NamedTuple):
     name: str = ""
 
 
-class Connection:
-    """One reader's connection while it is open; made by `Readers.connection`.
+class Reach:
+    """How far one reader was written to: what the gauges are made of.
+
+    Args:
+        reader: Who reads; None where that is not one run's reader.
 
     Attributes:
-        reader: Who reads; None where that is not one run's reader.
-        close: How it was ended from outside: detached (the reader left), rotated (the server asks it to come back) or
-            superseded (the same reader has a newer one).
-        writing: Set by the transport around each write of events.
+        reader: As given.
         place: seq of the last event that was written.
         head: seq of the last event that the log was seen to have.
+        writing: Set by the transport around each write of events.
         since: When the write under way began, on the loop's clock.
     """
 
-    __slots__ = ("_scope", "close", "head", "place", "reader", "since", "writing")
+    __slots__ = ("head", "place", "reader", "since", "writing")
 
-    def __init__(self, scope: asyncio.Timeout, reader: Reader | None = None) -> None:
-        self._scope: asyncio.Timeout | None = scope
+    def __init__(self, reader: Reader | None = None) -> None:
         self.reader = reader
-        self.close: Close | None = None
         self.writing = False
         self.place = self.head = 0
         self.since = 0.0
+
+
+class Connection(Reach):
+    """One reader's connection while it is open; made by `Readers.connection`.
+
+    Attributes:
+        close: How it was ended from outside: detached (the reader left), rotated (the server asks it to come back) or
+            superseded (the same reader has a newer one).
+    """
+
+    __slots__ = ("_scope", "close")
+
+    def __init__(self, scope: asyncio.Timeout, reader: Reader | None = None) -> None:
+        super().__init__(reader)
+        self._scope: asyncio.Timeout | None = scope
+        self.close: Close | None = None
 
     def cut(self, close: Close) -> None:
         """End the connection from outside; who has left needs no close frame, so DETACHED wins over ROTATED.
@@ -128,6 +143,7 @@ class Readers:
     def __init__(self, attends: Attends | None = None) -> None:
         self.attends = attends
         self._open: set[Connection] = set()
+        self._reaches: set[Reach] = set()  # of each reader of a run: a connection may be for many
         self._named: dict[Reader, Connection] = {}
         self._seen: dict[RunKey, list[int]] = {}  # how many read a run, and the newest seq that one of them met
         self._total = 0
@@ -154,7 +170,7 @@ class Readers:
                 self._total += 1
                 self._supersede(connection)
                 if reader is not None:
-                    self._seen.setdefault(reader.key, [0, 0])[0] += 1
+                    self.follow(connection)
                     if self.attends is not None:
                         self.attends.came(reader)
                 if self.leaving:
@@ -166,7 +182,9 @@ class Readers:
                     connection.over()
                     self._open.discard(connection)
                     if reader is not None:
-                        self._forget(reader, connection)
+                        if self._named.get(reader) is connection:
+                            del self._named[reader]
+                        self.forget(connection)
                         if self.attends is not None:
                             self.attends.left(reader, connection.close)
                     watch.cancel()
@@ -194,26 +212,39 @@ class Readers:
         """Tell how many connections are open and how many there were."""
         return {"readers": len(self._open), "readers_total": self._total}
 
+    def follow(self, reach: Reach) -> None:
+        """Count a reader of a run into the gauges; done for the reader that a connection was made with.
+
+        Args:
+            reach: With its reader; afterwards `forget` it.
+        """
+        assert reach.reader is not None, "only readers of runs are followed"
+        self._reaches.add(reach)
+        self._seen.setdefault(reach.reader.key, [0, 0])[0] += 1
+
+    def forget(self, reach: Reach) -> None:
+        """Follow a reader no longer; harmless where it was not followed."""
+        if reach.reader is None or reach not in self._reaches:
+            return
+        self._reaches.remove(reach)
+        seen = self._seen[reach.reader.key]
+        seen[:] = seen[0] - 1, max(seen[1], reach.head)
+        if not seen[0]:
+            del self._seen[reach.reader.key]
+
     def lag(self) -> int:
         """Tell how many events the reader that is furthest behind has not been sent, as far as is known here."""
-        reading = [(self._seen[each.reader.key], each) for each in self._open if each.reader is not None]
-        for seen, connection in reading:
+        reading = [(self._seen[each.reader.key], each) for each in self._reaches if each.reader is not None]
+        for seen, reach in reading:
             # A reader that is stuck has not looked at the log for long: one that is not, or was not, knows more.
-            seen[1] = max(seen[1], connection.head)
-        return max((seen[1] - connection.place for seen, connection in reading), default=0)
+            seen[1] = max(seen[1], reach.head)
+        return max((seen[1] - reach.place for seen, reach in reading), default=0)
 
     def stalled_seconds(self) -> float:
         """Tell for how long the slowest write under way has been waiting."""
         now = asyncio.get_running_loop().time()
-        return max((now - each.since for each in self._open if each.writing and each.since), default=0.0)
-
-    def _forget(self, reader: Reader, connection: Connection) -> None:
-        if self._named.get(reader) is connection:
-            del self._named[reader]
-        seen = self._seen[reader.key]
-        seen[:] = seen[0] - 1, max(seen[1], connection.head)
-        if not seen[0]:
-            del self._seen[reader.key]
+        written = self._open | self._reaches
+        return max((now - each.since for each in written if each.writing and each.since), default=0.0)
 
     def _supersede(self, connection: Connection) -> None:
         reader = connection.reader

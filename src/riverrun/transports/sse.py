@@ -65,11 +65,11 @@ async def stream(
         pace = pace._replace(page_bytes=min(pace.page_bytes, wish.max_bytes))
     ended = False
     async with readers.connection(receive, Reader(attached.key, wish.reader)) as connection:
+        connection.place = attached.after
         await send({"type": "http.response.start", "status": status, "headers": [*HEADERS, *headers]})
         writer = _Writer(connection, send, Stride(wish), pace)
         # The opening goes out with the first page, in one write, and at once also when the log is quiet.
         opening = sse.opening(attached.page.log, attached.after)
-        connection.place = attached.after
         page, limit = _fitting(attached.page, pace.page_events, pace)
         attached = attached._replace(page=page)
         ended = await writer.write(page, opening)

@@ -26,6 +26,7 @@ class Found(NamedTuple):
         at_end: Whether there was no more at that moment.
         closed: Whether nothing will follow.
         gone: Whether the stream was deleted meanwhile.
+        head: Offset of the last piece that there was at that moment, where that is known.
     """
 
     pieces: list[bytes]
@@ -33,6 +34,7 @@ class Found(NamedTuple):
     at_end: bool
     closed: bool = False
     gone: bool = False
+    head: int = 0
 
 
 class Pager(Protocol):
@@ -100,7 +102,8 @@ class RunPager:
         if records:
             self._offset = records[-1].seq
         at_end = self._offset >= page.head
-        return Found([record.data for record in records], self._offset, at_end, at_end and page.status == "ended")
+        closed = at_end and page.status == "ended"
+        return Found([record.data for record in records], self._offset, at_end, closed, head=page.head)
 
     async def wait(self, timeout: float) -> None:
         """Wait for more, as `Pager.wait` says."""

@@ -23,7 +23,7 @@ from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
 from riverrun.log.store import Page
 from riverrun.transports.place import Attached, attach, is_last
-from riverrun.transports.serve import Connection, Message, Pace, Reader, Readers, Receive, Send, portions
+from riverrun.transports.serve import Connection, Message, Pace, Reach, Reader, Readers, Receive, Send, portions
 from riverrun.transports.wish import Stride, Wish
 from riverrun.wire import ws
 from riverrun.wire.joined import join
@@ -75,11 +75,12 @@ class _Step(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """How an attachment is written to: its id, how large a frame may be, and whether chunks are joined."""
+    """How an attachment is written to: its id, how large a frame may be, whether chunks are joined; and how far."""
 
     name: str
     frame_bytes: int
     stride: Stride
+    reach: Reach
 
 
 class Verbs(Protocol):
@@ -255,9 +256,16 @@ class Socket:
         interval = None if asked.interval is None else asked.interval / 1000
         most = self._limits.frame_bytes
         wish = Wish(interval, asked.max_bytes, asked.adaptive)
-        way = _Way(asked.id, min(most, wish.max_bytes or most), Stride(wish))
-        step = await self._first(asked, way)
-        attends, reader = None if step.ended else self._readers.attends, Reader(step.attached.key)
+        way = _Way(asked.id, min(most, wish.max_bytes or most), Stride(wish), Reach())
+        try:
+            step = await self._first(asked, way)
+            if not step.ended:
+                await self._follow(way, step)
+        finally:
+            self._readers.forget(way.reach)
+
+    async def _follow(self, way: _Way, step: _Step) -> None:
+        attends, reader = self._readers.attends, Reader(step.attached.key)
         if attends is not None:
             attends.came(reader)
         try:
@@ -276,6 +284,9 @@ class Socket:
             page = attached.page
             if attached.drained:
                 return _Step(attached, limit, ended=True)
+            reach = way.reach
+            reach.reader, reach.place, reach.head = Reader(attached.key), attached.after, page.head
+            self._readers.follow(reach)
             await self._put(ws.attached(asked.id, asked.run, page.log, attached.after, page.head, page.floor))
             return await self._write(way, attached, limit)
 
@@ -296,14 +307,17 @@ class Socket:
     async def _write(self, way: _Way, attached: Attached, limit: int) -> _Step:
         """Write events in one frame, in its turn. Nothing that was written is held on to."""
         page, limit = self._fitting(attached.page, limit, way.frame_bytes)
-        records, began = page.records, self._now()
+        records, reach = page.records, way.reach
         if way.stride.joins and len(records) > 1:
             records = join(records, way.frame_bytes)
+        reach.head, reach.since, reach.writing = page.head, self._now(), True
         if records:
             await self._put(ws.events(way.name, records))
+        reach.writing = False
         past = attached._replace(page=page).past()
+        reach.place = past.after
         behind = page.head - past.after
-        way.stride.wrote(self._now() - began, behind)
+        way.stride.wrote(self._now() - reach.since, behind)
         return _Step(past, limit, is_last(page), 0.0 if behind else self._now() + way.stride.pause)
 
     def _fitting(self, page: Page, limit: int, frame_bytes: int) -> tuple[Page, int]:
