@@ -1,7 +1,7 @@
-"""The OpenAPI document: what PROTOCOL.md §4–§7 says, for machines.
+"""The OpenAPI document: what PROTOCOL.md §4–§7 and §16 say, for machines.
 
 The routes, their parameters and their descriptions come from the code of the routes, the schemas from the types that
-read and write the bodies; only which of them belongs where is said here.
+read and write the bodies; only which of them belongs where is said here. Durable streams have a page of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from riverrun.observe.metrics import Metrics
+from riverrun.server import openapi_streams
 from riverrun.server.bodies import ForkRequest, ResumeRequest, StartRequest, StopRequest
 from riverrun.wire.pages import AskingRun, EventPage, GraphList, GraphState, RunInfo, RunList, TextPart
 from riverrun.wire.problem import CONTENT_TYPE, Problem
@@ -126,6 +127,7 @@ def document(app: FastAPI, root_path: str) -> bytes:
     _, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     # A copy: what FastAPI gives is what it keeps.
     written: dict[str, Any] = {**app.openapi(), "components": {"schemas": components}}
+    written["paths"] = {**written["paths"], **openapi_streams.PATHS}
     if app.state.riverrun.asks_who:
         written["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         written["security"] = [{"key": []}]

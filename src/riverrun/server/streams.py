@@ -70,7 +70,7 @@ class Streams:
         }
 
     def add_to(self, app: FastAPI) -> None:
-        """Add the routes to a program. They are no part of its document: they are described elsewhere."""
+        """Add the routes to a program; `openapi_streams.py` describes them."""
         app.routes.append(Route(PATH, self))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
