@@ -37,12 +37,43 @@ async def test_thoughts_come_with_what_the_provider_wants_back_and_go_back_as_th
         message = await read(provider)
         await read(provider, [*ASKED, message, {"role": "user", "content": "And?"}])
         sent = provider.requests[1].body["messages"][1]["content"]
-    assert [{"text": "So so.", "signature": "sig"}, {"text": "", "redacted": "zz"}] == message["reasoning"]
+    assert [{"text": "So so.", "signature": "sig"}, {"text": "", "redacted": "zz", "index": 4}] == message["reasoning"]
     assert [
         {"type": "thinking", "thinking": "So so.", "signature": "sig"},
         {"type": "redacted_thinking", "data": "zz"},
         {"type": "text", "text": "3"},
     ] == sent
+
+
+async def test_thoughts_go_back_where_they_stood_and_never_last():
+    def block(index, kind, **fields):
+        return DIALECT._event("content_block_start", index=index, content_block={"type": kind, **fields})
+
+    frames = [
+        *DIALECT.begin(),
+        block(0, "thinking", thinking="", signature="whole"),  # nothing of it is shown
+        DIALECT.text("3"),
+        block(2, "thinking", thinking="Then"),
+        DIALECT._event("content_block_delta", index=2, delta={"type": "signature_delta", "signature": "sig"}),
+        *DIALECT.call(1, "t1", "add", "{}"),
+        block(4, "redacted_thinking", data="zz"),
+    ]
+    async with providing(Reply(frames=[*frames, *DIALECT.end(tools=True)]), WHOLE) as provider:
+        message = await read(provider)
+        await read(provider, [*ASKED, message, {"role": "tool", "tool_call_id": "t1", "content": "3"}])
+        sent = provider.requests[1].body["messages"][1]["content"]
+    assert ["thinking", "text", "thinking", "redacted_thinking", "tool_use"] == [each["type"] for each in sent]
+    assert ["whole", "sig"] == [each["signature"] for each in sent if each["type"] == "thinking"]
+
+
+async def test_an_answer_of_thoughts_alone_and_thoughts_of_others_do_not_go_back():
+    alone = {"role": "assistant", "content": "", "reasoning": [{"text": "So", "signature": "sig"}]}
+    foreign = {"role": "assistant", "content": "3", "reasoning": [{"text": "So", "encrypted": "gAAA", "id": "rs_1"}]}
+    async with providing(WHOLE) as provider:
+        await read(provider, [*ASKED, alone, *ASKED, foreign])
+        sent = provider.requests[0].body["messages"]
+    assert [{"type": "text", "text": "3"}] == sent[1]["content"]
+    assert ["user", "assistant"] == [turn["role"] for turn in sent]
 
 
 async def test_a_reason_without_the_stop_of_the_message_is_not_whole():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun import add_messages
-from riverrun.models.message import CUT_OFF, Draft, arguments_of, as_messages, mended
+from riverrun.models.message import CUT_OFF, Draft, arguments_of, as_messages, mended, with_thoughts
 from riverrun.models.pieces import Finish, Reasoning, Text, ToolCall, Usage
 from tests.naming import steady
 
@@ -69,9 +69,34 @@ def test_the_last_word_on_usage_counts_and_the_end_is_kept():
 
 def test_what_a_provider_wants_back_with_its_thoughts_is_kept():
     draft = Draft()
-    for piece in (Reasoning("a", 0), Reasoning(index=0, signature="s"), Reasoning(index=1, redacted="r")):
+    pieces = (Reasoning("a", 0), Reasoning(index=0, signature="s"), Reasoning(index=1, redacted="r"),
+              Reasoning("b", 3), Reasoning(index=3, encrypted="e", id="i"), Reasoning("c", 4))  # fmt: skip
+    for piece in pieces:
         draft.add(piece)
-    assert [{"text": "a", "signature": "s"}, {"text": "", "redacted": "r"}] == draft.message()["reasoning"]
+    assert [
+        {"text": "a", "signature": "s"},
+        {"text": "", "redacted": "r", "index": 1},
+        {"text": "b", "encrypted": "e", "id": "i", "index": 3},
+        {"text": "c"},
+    ] == draft.message()["reasoning"]
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(0, 9), st.booleans()), max_size=6), st.integers(0, 4))
+def test_thoughts_go_back_in_their_order_at_their_places_and_never_last_or_alone(thoughts, count):
+    places = sorted((-1 if index is None else index, wanted) for index, wanted in thoughts)
+    blocks: list[dict[str, Any]] = [
+        {"text": str(number), "wanted": wanted, **({} if index < 0 else {"index": index})}
+        for number, (index, wanted) in enumerate(places)
+    ]
+    said = [{"said": number} for number in range(count)]
+    sent = with_thoughts({"reasoning": blocks}, said, lambda block: block if block["wanted"] else None)
+    assert said == [each for each in sent if "said" in each]
+    back = [each for each in blocks if each["wanted"]] if said else []
+    assert back == [each for each in sent if "text" in each]
+    assert not sent or sent[-1] == said[-1]
+    if len({index for index, _ in places}) == len(places) == len(back):  # as an answer of a provider has them
+        indices = [each.get("index", 0) for each in back]
+        assert [min(i, count - 1 + n) for n, i in enumerate(indices)] == [sent.index(each) for each in back]
 
 
 def test_a_call_without_an_id_is_given_one_so_that_its_result_can_name_it():

@@ -14,6 +14,7 @@ from riverrun.models.pieces import Finish, Piece, Reasoning, Text, ToolCall, Usa
         Text("Fluß 🌊"),
         Reasoning("so", 1, "sig"),
         Reasoning(redacted="x"),
+        Reasoning(index=1, encrypted="x", id="rs_1"),
         ToolCall(2, "id", "add", '{"a"'),
         ToolCall(0),
         Usage(1, 2, 3, 4),

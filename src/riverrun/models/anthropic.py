@@ -12,7 +12,7 @@ from typing import Any
 from riverrun.base.errors import LoadError
 from riverrun.models.clients import Clients
 from riverrun.models.failures import Reading
-from riverrun.models.message import Message, as_messages
+from riverrun.models.message import Message, as_messages, with_thoughts
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
 from riverrun.models.sdk import SdkModel
@@ -110,8 +110,8 @@ class _Answer:
             yield ToolCall(self._calls.setdefault(index, len(self._calls)), block.id, block.name)
         elif block.type == "text" and block.text:
             yield Text(block.text)
-        elif block.type == "thinking" and block.thinking:
-            yield Reasoning(block.thinking, index)
+        elif block.type == "thinking" and (block.thinking or block.signature):
+            yield Reasoning(block.thinking, index, block.signature or "")
         elif block.type == "redacted_thinking":
             yield Reasoning(index=index, redacted=block.data)
 
@@ -167,7 +167,7 @@ def _blocks(one: Message) -> list[dict[str, Any]]:
     if one["role"] == "tool":
         block = {"type": "tool_result", "tool_use_id": one.get("tool_call_id", ""), "content": content}
         return [{**block, "is_error": True} if one.get("error") else block]
-    blocks = [_thought(each) for each in one.get("reasoning") or () if "signature" in each or "redacted" in each]
+    blocks: list[dict[str, Any]] = []
     if isinstance(content, list):
         blocks += content  # blocks of the provider's own
     elif content:
@@ -177,10 +177,12 @@ def _blocks(one: Message) -> list[dict[str, Any]]:
         # A text is what the model wrote where an object was wanted; Anthropic takes nothing but an object.
         given = arguments if isinstance(arguments, Mapping) else {"text": arguments}
         blocks.append({"type": "tool_use", "id": call["id"], "name": call["name"], "input": given})
-    return blocks
+    return with_thoughts(one, blocks, _thought)
 
 
-def _thought(block: Mapping[str, Any]) -> dict[str, Any]:
+def _thought(block: Message) -> dict[str, Any] | None:
     if "redacted" in block:
         return {"type": "redacted_thinking", "data": block["redacted"]}
-    return {"type": "thinking", "thinking": block["text"], "signature": block["signature"]}
+    if "signature" in block:
+        return {"type": "thinking", "thinking": block.get("text", ""), "signature": block["signature"]}
+    return None  # of another provider

@@ -72,8 +72,8 @@ def chat_node(
                 if type(piece) is Text:
                     if piece.text:
                         yield piece.text
-                elif isinstance(piece, Reasoning | ToolCall):
-                    await answer.tell(piece)
+                elif isinstance(piece, ToolCall) or (isinstance(piece, Reasoning) and not piece.encrypted):
+                    await answer.tell(piece)  # not what is long and nobody but the provider can read
         message = answer.end()
         if into is not None:
             yield {into: [message]}

@@ -12,7 +12,7 @@ A message is plain data, so that it can stand in a log and in a state with `add_
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import to_builtins
@@ -24,6 +24,8 @@ Message = dict[str, Any]
 CUT_OFF = "E3042 The call was cut off: whether the tool did its work is not known."
 # What other libraries call the roles.
 _ROLES = {"human": "user", "ai": "assistant", "function": "tool"}
+# What a provider wants back with a block of thoughts, beside its text.
+_WANTED = ("signature", "redacted", "encrypted", "id")
 
 
 class Draft:
@@ -76,7 +78,7 @@ class Draft:
         if self._calls:
             made["tool_calls"] = [_call(place, self._calls[place]) for place in sorted(self._calls)]
         if self._blocks:
-            made["reasoning"] = [_block(self._blocks[place]) for place in sorted(self._blocks)]
+            made["reasoning"] = [_block(place, self._blocks[place]) for place in sorted(self._blocks)]
         if self.finish is not None:
             made["finish"] = self.finish.reason
         if model:
@@ -144,6 +146,28 @@ def mended(messages: Iterable[Message]) -> list[Message]:
     return made[::-1]
 
 
+def with_thoughts(
+    one: Message, said: list[dict[str, Any]], thought: Callable[[Message], dict[str, Any] | None]
+) -> list[dict[str, Any]]:
+    """Put the thoughts of an answer back to where they stood in it: providers check that.
+
+    Args:
+        one: The message.
+        said: What else of it goes back to the provider, in order.
+        thought: Gives a block as the provider wants it; None: it does not want that one back.
+
+    Returns:
+        Both. Where nothing else goes back, nothing does: an answer that ends with a thought is refused.
+    """
+    placed, least = list(said), 0
+    for block in one.get("reasoning") or () if said else ():
+        if (made := thought(block)) is not None:
+            place = min(max(block.get("index", 0), least), len(placed) - 1)
+            placed.insert(place, made)
+            least = place + 1
+    return placed
+
+
 def cut_off(call: Mapping[str, Any]) -> Message:
     """Give the result of a call that nothing came of."""
     return {"role": "tool", "tool_call_id": call["id"], "name": call["name"], "content": CUT_OFF, "error": "E3042"}
@@ -189,9 +213,11 @@ def _call(place: int, fragments: Sequence[ToolCall]) -> Message:
     }
 
 
-def _block(pieces: Sequence[Reasoning]) -> Message:
+def _block(place: int, pieces: Sequence[Reasoning]) -> Message:
     block: Message = {"text": "".join(each.text for each in pieces)}
-    for name in ("signature", "redacted"):
+    for name in _WANTED:
         if said := "".join(getattr(each, name) for each in pieces):
             block[name] = said
+    if place and len(block) > 1:
+        block["index"] = place
     return block

@@ -32,12 +32,16 @@ class Reasoning(Struct, frozen=True, tag="reasoning", omit_defaults=True, gc=Fal
         index: Which block, from 0.
         signature: What the provider wants back with the block.
         redacted: The block in a form that only the provider can read.
+        encrypted: The same beside its text, of responses; readers of a run are not told it.
+        id: The provider's own name of the block, where it wants that back.
     """
 
     text: str = ""
     index: int = 0
     signature: str = ""
     redacted: str = ""
+    encrypted: str = ""
+    id: str = ""
 
 
 class ToolCall(Struct, frozen=True, tag="tool_call", omit_defaults=True, gc=False):

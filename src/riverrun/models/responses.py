@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from riverrun.models.failures import Reading, told
-from riverrun.models.message import Message, as_messages
+from riverrun.models.message import Message, as_messages, with_thoughts
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.openai import WHO, Client, clients_of, written
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
@@ -19,6 +19,7 @@ from riverrun.models.sdk import SdkModel
 _REASONS: Mapping[str, Reason] = {"max_output_tokens": "length", "content_filter": "refused"}
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
+_ENCRYPTED = "reasoning.encrypted_content"
 
 
 class OpenAIResponses(SdkModel[Client]):
@@ -28,7 +29,8 @@ class OpenAIResponses(SdkModel[Client]):
         name: Name of the model, as the provider calls it.
         client: An `AsyncOpenAI` of yours, with `max_retries=0`; None: one of ours per event loop.
         options: What every request says beside messages and tools. `store` is False unless it is said here: the log of
-            the run keeps the conversation, not the provider.
+            the run keeps the conversation, not the provider. With `reasoning` the thoughts are asked for in their
+            encrypted form too (`include`, unless that is said), kept in the message and sent back in the next turn.
         **settings: For a client of ours: `base_url`, `api_key`, `timeout` (seconds) and so on; by default from the
             environment (OPENAI_API_KEY, OPENAI_BASE_URL).
 
@@ -50,13 +52,17 @@ class OpenAIResponses(SdkModel[Client]):
         super().__init__(WHO, name, clients_of(client, settings), {"store": False, **(options or {})})
 
     def _request(self, messages: Messages, tools: Sequence[ToolSpec]) -> dict[str, Any]:
-        given = [item for one in as_messages(messages) for item in _items(one)]
+        given = [item for one in as_messages(messages) for item in _items(one, self.name)]
         request: dict[str, Any] = {"model": self.name, "input": given, "stream": True}
         if tools:
             request["tools"] = [_tool(each) for each in tools]
         return request
 
     async def _ask(self, client: Client, arguments: Mapping[str, Any]) -> Any:
+        body = arguments["extra_body"]
+        if body.get("reasoning") and not body["store"]:
+            # Models that do not think refuse to be asked for this, so it is asked for where they were told how to.
+            body.setdefault("include", [_ENCRYPTED])
         return await client.responses.create(**arguments)
 
     def _answer(self, reading: Reading) -> _Answer:
@@ -80,6 +86,10 @@ class _Answer:
         if kind == "response.output_item.added" and event.item.type == "function_call":
             place = self._calls.setdefault(event.output_index, len(self._calls))
             return (ToolCall(place, event.item.call_id, event.item.name),)
+        if kind == "response.output_item.done" and event.item.type == "reasoning" and event.item.encrypted_content:
+            return (Reasoning(index=event.output_index, encrypted=event.item.encrypted_content, id=event.item.id),)
+        if kind == "response.reasoning_summary_part.added" and event.summary_index:
+            return (Reasoning("\n\n", event.output_index),)
         if kind == "response.function_call_arguments.delta":
             return (ToolCall(self._calls.get(event.output_index, 0), arguments=event.delta),)
         if kind in {"response.completed", "response.incomplete"}:
@@ -117,8 +127,8 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
     return {**made, "parameters": dict(spec.parameters), "strict": False}
 
 
-def _items(one: Message) -> list[dict[str, Any]]:
-    """Give a message as items of an input: calls of tools and their results are items of their own."""
+def _items(one: Message, model: str) -> list[dict[str, Any]]:
+    """Give a message as items of an input: thoughts, calls of tools and their results are items of their own."""
     if one["role"] == "tool":
         call_id = one.get("tool_call_id", "")
         return [{"type": "function_call_output", "call_id": call_id, "output": one["content"]}]
@@ -126,4 +136,13 @@ def _items(one: Message) -> list[dict[str, Any]]:
     for call in one.get("tool_calls") or ():
         item = {"type": "function_call", "call_id": call["id"], "name": call["name"], "arguments": written(call)}
         items.append(item)
-    return items
+    # Only who encrypted them can read them.
+    return with_thoughts(one, items, _thought) if one.get("model", model) == model else items
+
+
+def _thought(block: Message) -> dict[str, Any] | None:
+    if "encrypted" not in block:
+        return None  # of another provider, or the provider has kept it
+    summary = [{"type": "summary_text", "text": block["text"]}] if block.get("text") else []
+    named = {"id": block["id"]} if "id" in block else {}
+    return {"type": "reasoning", **named, "summary": summary, "encrypted_content": block["encrypted"]}
