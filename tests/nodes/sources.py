@@ -48,6 +48,37 @@ class Tap:
             raise self.close_error
 
 
+class SlowToClose(Tap):
+    """A tap that takes some turns to close, and can be cut short while it does.
+
+    Attributes:
+        closing: How often that was begun.
+    """
+
+    closing = 0
+
+    async def aclose(self):
+        """Note it, take the time, and close."""
+        self.closing += 1
+        await settle(5)
+        await super().aclose()
+
+
+class Response:
+    """What is iterated by something else and wants to be closed itself, as responses of client libraries do."""
+
+    def __init__(self, values):
+        self.values = values
+        self.closed = 0
+
+    def __aiter__(self):
+        return self.values
+
+    async def aclose(self):
+        """Note it."""
+        self.closed += 1
+
+
 async def all_of(stream):
     """Read a stream to its end."""
     return [value async for value in stream]

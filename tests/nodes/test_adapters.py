@@ -24,7 +24,7 @@ from riverrun.nodes.iterate import from_iterator
 from riverrun.nodes.observable import Observable, from_observable
 from riverrun.nodes.pull import from_callback, from_queue
 from riverrun.nodes.push import to_callback, to_queue, to_sync
-from tests.nodes.sources import Tap, all_of, settle
+from tests.nodes.sources import SlowToClose, Tap, all_of, settle
 from tests.runs.plans import until
 
 ROOM = 4  # values that may wait on the way
@@ -169,6 +169,28 @@ def test_a_reader_that_is_cancelled_closes_the_source_wherever_it_is(way, count,
             await reading
         await stream.aclose()  # type: ignore[attr-defined]  # all of them have it
         await until(lambda: tap.closing == 1)
+
+    asyncio.run(play())
+
+
+@ways
+@given(count=st.integers(0, 6), turns=st.integers(0, 6), between=st.integers(0, 12))
+def test_a_reader_that_is_cancelled_twice_leaves_nothing_behind_and_closes_the_source(way, count, turns, between):
+    async def play():
+        tap = SlowToClose(range(count), endless=way != "thread", turns=3)
+        stream = WAYS[way](tap)
+        reading = asyncio.get_running_loop().create_task(all_of(stream))
+        await until(lambda: tap.pulled > 0)
+        await settle(turns)
+        reading.cancel()
+        await settle(between)
+        reading.cancel()
+        await asyncio.wait([reading], timeout=30)
+        assert reading.done()
+        await stream.aclose()  # type: ignore[attr-defined]  # all of them have it
+        await until(lambda: tap.closing == 1 and 1 == len(asyncio.all_tasks()))
+        # Awaiting the task that fills a queue, as `_through` does, hands a cancellation on to it.
+        assert tap.closed or way.startswith("queue")
 
     asyncio.run(play())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from riverrun.base.errors import Busy
 from riverrun.nodes.observable import Observable, from_observable
-from tests.nodes.sources import Tap, all_of, settle
+from tests.nodes.sources import SlowToClose, Tap, all_of, settle
 
 PATIENCE = 10.0
 
@@ -194,6 +194,68 @@ async def test_disposing_closes_the_source_at_any_time_and_nothing_is_called_any
     await settle()
     assert 1 == tap.closed
     assert told in ([], [("next", 1)])
+
+
+@pytest.mark.parametrize("turns", range(10))
+async def test_disposing_again_does_not_disturb_the_closing_of_the_source(turns):
+    told: list[tuple[object, ...]] = []
+    tap = SlowToClose([1], endless=True)
+    subscription = Observable(tap).subscribe(*listening(told))
+    await settle()
+    subscription.dispose()
+    await settle(turns)
+    subscription.dispose()
+    await settle(40)
+    assert (1, 1) == (tap.closing, tap.closed)
+    assert [("next", 1)] == told
+
+
+@pytest.mark.parametrize("turns", range(12))
+@pytest.mark.parametrize("error", [None, ValueError("cut")], ids=["end", "error"])
+async def test_disposing_does_not_disturb_a_source_that_ends_by_itself_and_nothing_is_called_any_more(turns, error):
+    told: list[tuple[object, ...]] = []
+    tap = SlowToClose([1], error=error)
+    subscription = Observable(tap).subscribe(*listening(told))
+    await settle(turns)
+    subscription.dispose()
+    before = len(told)
+    await settle(40)
+    assert (1, 1) == (tap.closing, tap.closed)
+    assert before == len(told)
+
+
+async def test_an_error_in_closing_what_was_disposed_is_told_to_nobody():
+    told: list[tuple[object, ...]] = []
+    tap = Tap([1], endless=True, close_error=ValueError("stuck"))
+    subscription = Observable(tap).subscribe(*listening(told))
+    await settle()
+    subscription.dispose()
+    await settle()
+    assert (1, [("next", 1)]) == (tap.closed, told)
+
+
+def test_a_source_that_never_closes_does_not_hold_up_the_end_of_its_loop():
+    told = []
+
+    async def hangs():
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            told.append("closing")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                told.append("cut off")
+
+    async def begin():
+        subscription = Observable(hangs()).subscribe(lambda _: None)
+        await settle()
+        subscription.dispose()
+        await settle()
+
+    asyncio.run(begin())
+    assert ["closing", "cut off"] == told
 
 
 async def test_it_may_be_subscribed_and_disposed_in_any_thread():

@@ -18,7 +18,7 @@ from riverrun.nodes import push
 from riverrun.nodes.inlet import Inlet
 from riverrun.nodes.pull import from_callback, from_queue
 from riverrun.nodes.push import Pulled, to_callback, to_queue, to_sync
-from tests.nodes.sources import Tap, all_of, settle
+from tests.nodes.sources import Response, SlowToClose, Tap, all_of, settle
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,55 @@ async def test_cancelling_closes_the_source_and_tells_the_end_why():
     assert [asyncio.CancelledError] == [type(error) for error in told]
 
 
+@pytest.mark.parametrize("turns", range(12))
+@pytest.mark.parametrize("pushing", [False, True], ids=["reading", "pushing"])
+async def test_a_second_cancellation_reaches_the_source_while_it_closes_and_is_not_lost(turns, pushing):
+    tap, told = SlowToClose([1], endless=True), list[Any]()
+    waits = asyncio.Event()
+    handing = asyncio.ensure_future(to_callback(tap, lambda _: waits.wait() if pushing else None, told.append))
+    await settle()
+    handing.cancel()
+    await settle(turns)
+    handing.cancel()
+    await asyncio.wait([handing], timeout=30)
+    assert handing.cancelled()
+    assert 1 == tap.closing
+    assert tap.closed == (turns == 0 or turns > 6)  # told once, or closed before it was told again
+    assert [asyncio.CancelledError] == [type(error) for error in told]
+
+
+async def test_a_source_that_never_closes_is_left_at_the_second_cancellation_and_what_it_belongs_to_is_closed():
+    closing, told = asyncio.Event(), list[Any]()
+
+    async def clings():
+        try:
+            yield 1
+        finally:
+            closing.set()
+            await asyncio.Event().wait()
+
+    source = Response(clings())
+    handing = asyncio.ensure_future(to_callback(source, lambda _: asyncio.Event().wait(), told.append))
+    await settle()
+    handing.cancel()
+    await closing.wait()
+    handing.cancel()
+    await asyncio.wait([handing], timeout=30)
+    assert handing.cancelled()
+    assert 1 == source.closed
+    assert [asyncio.CancelledError] == [type(error) for error in told]
+
+
+async def test_what_is_iterated_and_what_was_given_are_both_closed():
+    for take, endless in ((id, False), (lambda _: False, False), (id, True)):
+        source = Response(Tap([1, 2], endless=endless))
+        handing = asyncio.ensure_future(to_callback(source, take))
+        await settle()
+        handing.cancel()
+        await asyncio.wait([handing], timeout=30)
+        assert (1, 1) == (source.values.closed, source.closed)
+
+
 @given(st.lists(st.integers(), max_size=30))
 def test_there_and_back_again_is_the_same_stream(values):
     async def play():
@@ -123,6 +172,20 @@ async def test_a_queue_gets_its_sentinel_after_an_error_too():
     with pytest.raises(ValueError, match="cut"):
         await to_queue(Tap([1], error=ValueError("cut")), target, END)
     assert [1, END] == [target.get_nowait(), target.get_nowait()]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3, 20])
+@pytest.mark.parametrize("kind", [asyncio.Queue, queue.Queue], ids=["loop", "threads"])
+async def test_filling_may_be_cancelled_twice_and_the_reader_hears_of_the_end(kind, turns):
+    target, tap = kind(5), SlowToClose([0], endless=True)
+    filling = asyncio.ensure_future(to_queue(tap, target, END))
+    await settle()
+    filling.cancel()
+    await settle(turns)
+    filling.cancel()
+    await asyncio.wait([filling], timeout=30)
+    assert (True, 1) == (filling.cancelled(), tap.closing)
+    assert [0, END] == [target.get_nowait() for _ in range(target.qsize())]
 
 
 async def test_filling_may_be_cancelled_whether_the_queue_is_full_or_not():

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from riverrun.base.errors import RiverrunError
 from riverrun.nodes.inlet import Inlet
 from riverrun.nodes.pull import from_callback
-from riverrun.nodes.push import to_callback
+from riverrun.nodes.push import Handing
 from riverrun.nodes.stream import Source
 
 Value = TypeVar("Value")
@@ -155,7 +155,7 @@ class Observable(Generic[Value]):
         on_next: Callable[[Value], object],
         on_error: Callable[[Exception], object] | None = None,
         on_completed: Callable[[], object] | None = None,
-    ) -> Subscription:
+    ) -> Subscription[Value]:
         """Begin to push, from any thread; all three are called on the loop.
 
         Args:
@@ -166,39 +166,61 @@ class Observable(Generic[Value]):
         Returns:
             What disposes it; nothing is called after that.
         """
-
-        def end(error: BaseException | None) -> None:
-            if error is None and on_completed is not None:
-                on_completed()
-            elif isinstance(error, Exception) and on_error is not None:
-                on_error(error)
-
-        return Subscription(self._loop, to_callback(self._source, on_next, end))
+        return Subscription(self._loop, self._source, on_next, on_error, on_completed)
 
 
-class Subscription:
+class Subscription(Generic[Value]):
     """A task that pushes. Made by `Observable.subscribe`.
 
     Args:
         loop: Where it runs.
-        work: What it does.
+        source: What it reads.
+        on_next: As in `Observable.subscribe`.
+        on_error: As there.
+        on_completed: As there.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+    def __init__(  # what one subscription is made of
+        self,
+        loop: asyncio.AbstractEventLoop,
+        source: Source[Value],
+        on_next: Callable[[Value], object],
+        on_error: Callable[[Exception], object] | None,
+        on_completed: Callable[[], object] | None,
+    ) -> None:
         self._loop = loop
-        self._work = work
+        self._on_next = on_next
+        self._on_error = on_error
+        self._on_completed = on_completed
+        self._disposed = self._cancelled = False
+        self._handing = Handing(source, self._next, self._ended)
         self._task: asyncio.Task[None] | None = None
         loop.call_soon_threadsafe(self._begin)
 
     def dispose(self) -> None:
-        """End the subscription, from any thread: what it reads is closed. Idempotent."""
+        """End the subscription, from any thread: what it reads is closed, in peace. Idempotent."""
+        self._disposed = True
         if not self._loop.is_closed():
             # One turn later, so that the task has begun: else it would never close what it reads.
-            self._loop.call_soon_threadsafe(self._loop.call_soon, self._end)
+            self._loop.call_soon_threadsafe(self._loop.call_soon, self._cancel)
+
+    def _next(self, value: Value) -> object:
+        return False if self._disposed else self._on_next(value)
+
+    def _ended(self, error: BaseException | None) -> None:
+        if self._disposed:
+            return
+        if error is None and self._on_completed is not None:
+            self._on_completed()
+        elif isinstance(error, Exception) and self._on_error is not None:
+            self._on_error(error)
 
     def _begin(self) -> None:
-        self._task = self._loop.create_task(self._work)
+        self._task = self._loop.create_task(self._handing.run())
 
-    def _end(self) -> None:
-        if self._task is not None:
+    def _cancel(self) -> None:
+        # Once: operators of the library dispose what has ended, and again when they are disposed themselves. Each
+        # further time would cut off the closing of what is read.
+        if self._task is not None and not (self._cancelled or self._handing.closing):
+            self._cancelled = True
             self._task.cancel()

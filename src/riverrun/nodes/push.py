@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncIterable, Callable, Coroutine, Generator
 from concurrent.futures import wait
 from functools import partial
 from types import TracebackType
@@ -41,31 +41,69 @@ async def to_callback(
         end: Called once, at the very end, with the error if there was one. Without it the error is raised.
 
     Raises:
-        BaseException: What the source or `push` raised, where there is no `end`; a cancellation in any case.
+        BaseException: What the source or `push` raised, where there is no `end`; a cancellation in any case. One that
+            comes while the source is closed is for the source too.
     """
-    failure: BaseException | None = None
-    try:
-        await _hand_on(source, push)
-    except BaseException as error:
-        failure = error
-        if end is None or not isinstance(error, Exception):
-            raise
-    finally:
-        if end is not None:
-            end(failure)
+    await Handing(source, push, end).run()
 
 
-async def _hand_on(source: Source[Value], push: Callable[[Value], object]) -> None:
-    stream = opened(source)
-    try:
-        async for value in stream:
-            answer = push(value)
-            if hasattr(answer, "__await__"):
-                answer = await answer
-            if answer is False:
-                return
-    finally:
-        await close(stream)
+class Handing(Generic[Value]):
+    """A stream on its way to a function, to be run once.
+
+    Args:
+        source: As in `to_callback`.
+        push: As there.
+        end: As there.
+
+    Attributes:
+        closing: Whether the source is being closed: who cancels now cuts that short.
+    """
+
+    def __init__(
+        self,
+        source: Source[Value],
+        push: Callable[[Value], object],
+        end: Callable[[BaseException | None], object] | None = None,
+    ) -> None:
+        self.closing = False
+        self._source = source
+        self._push = push
+        self._end = end
+
+    async def run(self) -> None:
+        """Hand everything on.
+
+        Raises:
+            BaseException: As in `to_callback`.
+        """
+        failure: BaseException | None = None
+        try:
+            await self._hand_on()
+        except BaseException as error:
+            failure = error
+            if self._end is None or not isinstance(error, Exception):
+                raise
+        finally:
+            if self._end is not None:
+                self._end(failure)
+
+    async def _hand_on(self) -> None:
+        source, push = self._source, self._push
+        stream = opened(source)
+        try:
+            async for value in stream:
+                answer = push(value)
+                if hasattr(answer, "__await__"):
+                    answer = await answer
+                if answer is False:
+                    return
+        finally:
+            self.closing = True
+            try:
+                await close(stream)
+            finally:
+                if isinstance(source, AsyncIterable) and stream is not source:
+                    await close(source)  # a response of a client library, say, which its iterator does not close
 
 
 async def to_queue(
