@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from riverrun.base.errors import GraphError
 from riverrun.events.kinds import NodeChunk, NodeStarted
 from riverrun.face.compiled import CompiledGraph
 from riverrun.graph.node import Command
+from tests.leaks import held
 from tests.runs.plans import until
 
 
@@ -143,6 +145,41 @@ async def test_a_sync_generator_that_is_stopped_is_closed():
             break
     await until(closed.is_set)
     await asyncio.sleep(0)
+
+
+@pytest.mark.slow
+def test_a_thousand_sync_generators_that_ended_or_were_stopped_leave_nothing_behind():
+    closed: list[int] = []
+
+    def node(state):
+        try:
+            yield "once "
+            while state["input"] == "on":
+                yield "on "
+        finally:
+            closed.append(1)
+
+    compiled = CompiledGraph(adopt(node))
+
+    async def cycles(count):
+        for number in range(count):
+            run = await compiled.start({"input": "on" if number % 2 else "x"})
+            async with aclosing(run.events()) as events:
+                async for event in events:
+                    if number % 2 and isinstance(event, NodeChunk):
+                        await run.stop()
+                        break
+            await run.settled()
+        await until(lambda: len(closed) == count and 1 == len(asyncio.all_tasks()))
+        closed.clear()
+
+    # A loop of its own: timers keep what they would have called for a while, and end with it.
+    asyncio.run(cycles(50))
+    first = held()
+    asyncio.run(cycles(1000))
+    last = held()
+    assert last.objects - first.objects < 500, "something is kept of every second run"
+    assert last.threads <= first.threads + 2  # the pool has some that stay
 
 
 async def test_a_function_is_shown_by_its_name():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextlib import aclosing
 
 import pytest
 from a2a.types.a2a_pb2 import Part
@@ -20,6 +21,7 @@ from riverrun.graph.policies import RetryPolicy
 from riverrun.testing.proxy import Break, Faults, Proxy
 from tests.agents.remote_agents import said, served
 from tests.face.chains import newest_log
+from tests.leaks import held
 from tests.runs.plans import until
 
 pytestmark = pytest.mark.timeout(40)
@@ -263,6 +265,34 @@ async def test_nothing_is_left_of_many_runs():
             await graph.ainvoke({"input": "x"})
         await until(lambda: before == asyncio.all_tasks())  # a stream of the SDK is closed in a task of its own
     assert 30 == len(agent.began)
+
+
+@pytest.mark.slow
+async def test_hundreds_of_runs_that_ended_or_were_stopped_leave_nothing_behind():
+    ours = ("riverrun", "httpx", "httpcore", "a2a.client")  # the agent, in the same process, remembers its tasks
+
+    async def waits(work):
+        await words(work) if work.told == "x" else await work.say("one ", last=False)
+
+    async def cycles(graph, count):
+        for number in range(count):
+            run = await graph.start({"input": "wait" if number % 2 else "x"})
+            async with aclosing(run.events()) as events:
+                async for event in events:
+                    if number % 2 and isinstance(event, NodeChunk):
+                        await run.stop()
+            await run.settled()
+        await until(lambda: before == asyncio.all_tasks())
+
+    async with served(waits, binding="JSONRPC") as (url, agent):
+        graph, before = graph_of(url), asyncio.all_tasks()
+        await cycles(graph, 20)
+        first = held(*ours)
+        await cycles(graph, 200)  # a run takes the agent and us 40 ms of processor
+        last = held(*ours)
+        assert (220, 110) == (len(agent.began), len(agent.cancelled))
+    assert last.objects - first.objects < 100, "something is kept of every second run"
+    assert last.files <= first.files + 2
 
 
 # --- who we are ---

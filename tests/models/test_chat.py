@@ -16,8 +16,10 @@ from riverrun.models.chat import chat_node, text_of
 from riverrun.models.model import ToolSpec
 from riverrun.models.offline import OfflineModel
 from riverrun.models.pieces import Finish, Reasoning, Text, ToolCall, Usage
+from tests.leaks import held
 from tests.models.dialects import DIALECTS, Chat
 from tests.models.provider import RESET, Reply, providing, refusal
+from tests.runs.plans import until
 
 CHAT = Chat()
 AT_ONCE = RetryPolicy(initial_interval=0.0, jitter=False)
@@ -264,13 +266,14 @@ async def test_a_stop_closes_the_connection_to_the_provider_and_keeps_the_text_s
     assert (["To the "], ("chat:1",)) == (texts_of(log), log[-1].partial)
 
 
-async def test_each_chunk_is_with_the_reader_before_the_provider_sends_the_next():
+@pytest.mark.parametrize("dialect", DIALECTS, ids=[each.name for each in DIALECTS])
+async def test_each_chunk_is_with_the_reader_before_the_provider_sends_the_next(dialect):
     gates = [asyncio.Event() for _ in range(4)]
-    frames = [*CHAT.begin()]
+    frames = [*dialect.begin()]
     for number, gate in enumerate(gates):
-        frames += [CHAT.text(f"{number} "), gate]  # type: ignore[list-item]  # an event is waited for
-    async with providing(Reply(frames=[*frames, *CHAT.end()])) as provider:
-        model = CHAT.model(provider)
+        frames += [dialect.text(f"{number} "), gate]
+    async with providing(Reply(frames=[*frames, *dialect.end()])) as provider:
+        model = dialect.model(provider)
         waiting = list(gates)
         async for event in graph(model).astream({"messages": ["Hello."]}):
             if isinstance(event, NodeChunk):
@@ -312,3 +315,41 @@ def test_a_graph_with_a_model_runs_in_one_loop_after_another():
     compiled = graph(model)
     for _ in range(3):
         assert "assistant" == compiled.invoke({"messages": ["The sea."]})["messages"][-1]["role"]
+
+
+# --- nothing is left behind ---
+
+
+async def cycles(compiled, provider, begun, whole, count):
+    """Run a chat node many times; every second run is stopped while the provider holds its answer open."""
+    for number in range(count):
+        provider.replies = [begun if number % 2 else whole]
+        started = await compiled.start({"messages": ["Hello."]})
+        async with aclosing(started.events()) as events:
+            async for event in events:
+                if number % 2 and isinstance(event, NodeChunk):
+                    await started.stop()
+        await started.settled()
+    for request in provider.requests[1::2]:
+        await request.left.wait()
+    provider.requests.clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", DIALECTS, ids=[each.name for each in DIALECTS])
+async def test_a_thousand_runs_that_ended_or_were_stopped_leave_nothing_behind(dialect):
+    begun = Reply(frames=[*dialect.begin(), dialect.thought("Hm."), dialect.text("To ")], hold=True)
+    whole = Reply(frames=[*begun.frames, *dialect.call(0, "1", "add", "{}"), *dialect.end()])
+    async with providing() as provider:
+        model = dialect.model(provider)
+        compiled = graph(model)
+        await cycles(compiled, provider, begun, whole, 100)  # what is loaded and kept once
+        before = held()
+        await cycles(compiled, provider, begun, whole, 1000)
+        await until(lambda: provider.open <= 1)  # the one that was read to its end is used again
+        after = held()
+        await model.aclose()
+        await until(lambda: provider.open == 0)
+    assert after.objects - before.objects < 500, "something is kept of every second run"
+    assert after.threads == before.threads
+    assert after.files <= before.files + 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import aclosing
 
 import pytest
@@ -194,24 +193,3 @@ async def test_a_conversation_with_tools_is_taken_by_the_provider(dialect):
         body = provider.requests[0].body
     assert (0.5, True) == (body["temperature"], body["stream"])
     assert all(word in str(body) for word in ("Be short.", "1 + 2?", "t1", "add"))
-
-
-@pytest.mark.slow
-async def test_nothing_is_left_after_many_answers_that_were_left_early_or_read_to_the_end(dialect):
-    begun = [*dialect.begin(), dialect.text("To ")]
-    whole = Reply(frames=[*begun, *dialect.end()])
-    async with providing(*[Reply(frames=begun, hold=True), whole] * 500, whole) as provider:
-        model = dialect.model(provider)
-        for _ in range(500):
-            async with aclosing(model.stream(ASKED)) as pieces:
-                await anext(pieces)
-            async with aclosing(model.stream(ASKED)) as pieces:
-                assert [piece async for piece in pieces]
-        await model.aclose()
-        assert 1000 == len(provider.requests)
-        for request in provider.requests[:1000:2]:
-            await request.left.wait()
-        await until(lambda: provider.open == 0)
-        gc.collect()
-        await asyncio.sleep(0)
-        assert 2 >= len([task for task in asyncio.all_tasks() if "serve" not in str(task.get_coro())])

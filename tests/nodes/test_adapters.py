@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from riverrun.nodes.iterate import from_iterator
 from riverrun.nodes.observable import Observable, from_observable
 from riverrun.nodes.pull import from_callback, from_queue
 from riverrun.nodes.push import to_callback, to_queue, to_sync
+from tests.leaks import held
 from tests.nodes.sources import SlowToClose, Tap, all_of, settle
 from tests.runs.plans import until
 
@@ -193,6 +195,37 @@ def test_a_reader_that_is_cancelled_twice_leaves_nothing_behind_and_closes_the_s
         assert tap.closed or way.startswith("queue")
 
     asyncio.run(play())
+
+
+@pytest.mark.slow
+@ways
+def test_a_thousand_streams_that_were_read_or_left_leave_nothing_behind(way):
+    async def play(count):
+        for number in range(count):
+            tap = Noted(range(6))
+            async with aclosing(WAYS[way](tap)) as stream:  # type: ignore[type-var]  # all of them have it
+                async for value in stream:
+                    if number % 2 and value == 2:
+                        break
+            await until(partial(getattr, tap, "closing"))
+        await until(lambda: 1 == len(asyncio.all_tasks()))
+
+    asyncio.run(play(50))
+    asyncio.run(until_threads_end())
+    first = held()
+    asyncio.run(play(1000))
+    asyncio.run(until_threads_end())
+    last = held()
+    assert last.objects - first.objects < 500, "something is kept of every second stream"
+    assert (first.threads, first.files) == (last.threads, last.files)
+
+
+async def until_threads_end():
+    """Wait for the threads of streams: one that waits for a queue looks now and then whether anybody still reads."""
+    await until(lambda: not [each for each in threading.enumerate() if each.name in NAMES])
+
+
+NAMES = ("riverrun-iterator", "riverrun-queue", "riverrun-observable")
 
 
 # --- ReactiveX from its own side ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -16,6 +17,7 @@ from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import START
 from riverrun.nodes.combine import buffer, concat, latest, merge, round_robin
 from riverrun.nodes.combine import zip as zipped
+from tests.leaks import held
 from tests.nodes.sources import Tap, all_of, settle
 
 MANY: list[Callable[..., Any]] = [merge, zipped, concat, latest, round_robin]
@@ -205,6 +207,24 @@ async def test_a_reader_that_leaves_early_closes_every_source(combine):
     await stream.aclose()
     assert {1} == {tap.closed for tap in taps}
     assert [] == await all_of(stream)
+
+
+@every
+async def test_a_thousand_streams_that_were_read_or_left_leave_nothing_behind(combine):
+    async def cycles(count):
+        for number in range(count):
+            taps = [Tap(range(3)), Tap(range(3))][: 1 if combine is ALL[-1] else 2]
+            async with aclosing(combine(*taps)) as stream:
+                async for _ in stream:
+                    if number % 2:
+                        break
+            assert {1} == {tap.closed for tap in taps}
+
+    await cycles(50)
+    first = held()
+    await cycles(1000)
+    assert held().objects - first.objects < 500, "something is kept of every second stream"
+    assert 1 == len(asyncio.all_tasks())
 
 
 @every
