@@ -473,6 +473,34 @@ async def test_a_screen_reader_is_told_where_the_run_is_and_not_what_it_says(hos
     assert all("flow along" not in said for said in voices)
 
 
+COLOURS = """
+  const frame = document.querySelector('.time-tracks canvas');
+  const canvas = frame.getContext('2d').getImageData(0, 0, frame.width, frame.height).data;
+  const drawn = new Set();
+  for (let at = 0; at < canvas.length; at += 4) if (canvas[at + 3] === 255) drawn.add(canvas.slice(at, at + 3).join());
+  const style = getComputedStyle(document.body);
+  return [style.backgroundColor, style.color, [...drawn].sort()];
+"""
+
+
+async def test_dark_is_the_same_by_the_system_and_by_choice_also_where_it_is_drawn(host, browser):
+    run = host.begin(words=5)
+    host.ended(run)
+    seen = {}
+    for system, theme in (("dark", "system"), ("light", "dark"), ("light", "system"), ("dark", "light")):
+        chosen = json.dumps({"form": "plain", "language": "en", "theme": theme})
+        with context(browser, colorScheme=system) as open_tab:
+            before = f"localStorage.setItem('riverrun.console', {json.dumps(chosen)})"
+            tab = await open_tab(f"{host.url}/console/runs/{run}", before)
+            await tab.standing("ended")
+            await tab.until(COLOURS.replace("return [", "return drawn.size > 1 && ["))
+            seen[system, theme] = await tab.run(COLOURS)
+    assert seen["dark", "system"] == seen["light", "dark"]
+    assert seen["light", "system"] == seen["dark", "light"]
+    for dark, light in zip(seen["dark", "system"], seen["light", "system"], strict=True):
+        assert dark != light
+
+
 async def test_on_a_small_screen_everything_is_there(host, browser):
     run = host.begin(words=20)
     host.ended(run)

@@ -5,7 +5,7 @@ import UPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 import { count } from "../base/format";
-import { usePrefs } from "../base/prefs";
+import { ink, useDark } from "../base/ink";
 import { useSay } from "../base/words";
 import type { Series } from "./figures";
 
@@ -21,7 +21,7 @@ interface PlotProps {
 /** A plot. */
 export function Plot({ series, lines, looks }: PlotProps): ReactElement {
   const { language } = useSay();
-  const theme = usePrefs((prefs) => prefs.theme);
+  const dark = useDark();
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const names = lines.join("|");
@@ -37,7 +37,7 @@ export function Plot({ series, lines, looks }: PlotProps): ReactElement {
       made.destroy();
       plot.current = null;
     };
-  }, [series, names, theme]);
+  }, [series, names, dark]);
   useEffect(() => plot.current?.setData(data(series, names.split("|"))), [series, names, looks]);
   return (
     <>
@@ -67,9 +67,8 @@ function data(series: Series, names: readonly string[]): UPlot.AlignedData {
 }
 
 function options(element: HTMLElement, names: readonly string[]): UPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = { stroke: colour("--dim"), font: `11px ${style.fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const { fontFamily } = getComputedStyle(element);
+  const axis = { stroke: ink("--dim"), font: `11px ${fontFamily}`, grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
   const time = { ...axis, values: (_: UPlot, ticks: number[]) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString("en-GB")), space: 70, size: 30 };
   return {
     width: Math.max(100, element.clientWidth),
@@ -83,11 +82,11 @@ function options(element: HTMLElement, names: readonly string[]): UPlot.Options 
       {},
       ...names.map((name, at) => ({
         label: name,
-        stroke: colour(`--agent-${at % 8}`),
+        stroke: ink(`--agent-${at % 8}`),
         width: 1.8,
         points: { show: false },
         spanGaps: false,
-        ...(names.length === 1 ? { fill: `color-mix(in srgb, ${colour("--agent-0")} 12%, transparent)` } : {}),
+        ...(names.length === 1 ? { fill: `color-mix(in srgb, ${ink("--agent-0")} 12%, transparent)` } : {}),
       })),
     ],
   };

@@ -4,6 +4,7 @@
 import { useEffect, useRef, useState, type ReactElement } from "react";
 
 import { count, span } from "../base/format";
+import { useDark } from "../base/ink";
 import { useSay } from "../base/words";
 import type { Picture } from "../model/picture";
 import { indexAt } from "../model/places";
@@ -72,6 +73,7 @@ export function Timeline({ reading }: { readonly reading: Reading }): ReactEleme
 function Tracks({ reading }: { readonly reading: Reading }): ReactElement {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
+  useDark();
   useEffect(() => {
     const frame = canvas.current;
     if (frame === null) return undefined;

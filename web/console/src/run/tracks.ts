@@ -1,6 +1,7 @@
 // Draws who worked when: one track per agent, a bar per execution, marks where something was tried again or asked, and
 // a line at the moment that is shown. It knows the picture and the canvas, nothing else.
 
+import { ink } from "../base/ink";
 import type { Execution, Picture } from "../model/picture";
 
 const MOST = 12; // pixels of a track, at most
@@ -20,8 +21,6 @@ export function draw(canvas: HTMLCanvasElement, live: Picture, shown: Picture): 
   }
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, width, height);
-  const style = getComputedStyle(canvas);
-  const colour = (name: string): string => style.getPropertyValue(name);
   const length = Math.max(1, live.last - live.started);
   const x = (ts: number): number => ((ts - live.started!) / length) * (width - 2) + 1;
   const now = x(Math.min(shown.last, live.last));
@@ -34,14 +33,14 @@ export function draw(canvas: HTMLCanvasElement, live: Picture, shown: Picture): 
     const to = Math.max(from + 2, x(execution.ended ?? live.last));
     const bar = Math.max(2, step - 2);
     pen.globalAlpha = execution.started > shown.last ? 0.18 : 0.35;
-    pen.fillStyle = colour(`--agent-${ordinal(live, execution) % 8}`);
+    pen.fillStyle = ink(`--agent-${ordinal(live, execution) % 8}`);
     rounded(pen, from, top, to - from, bar);
     pen.globalAlpha = 1;
     if (from < now) rounded(pen, from, top, Math.min(to, now) - from, bar);
-    mark(pen, execution, to, top, bar, colour);
+    mark(pen, execution, to, top, bar);
   }
   pen.globalAlpha = 1;
-  pen.fillStyle = colour("--ink");
+  pen.fillStyle = ink("--ink");
   pen.fillRect(Math.min(width - 1.5, now), 0, 1.5, height);
 }
 
@@ -56,10 +55,10 @@ function ordinal(picture: Picture, execution: Execution): number {
   return picture.panes.get(execution.agent)?.ordinal ?? SILENT;
 }
 
-function mark(pen: CanvasRenderingContext2D, execution: Execution, to: number, top: number, bar: number, colour: (name: string) => string): void {
+function mark(pen: CanvasRenderingContext2D, execution: Execution, to: number, top: number, bar: number): void {
   const sign = { failed: "--bad", interrupted: "--ask", retrying: "--warn", cancelled: "--faint" }[execution.state as string];
   if (sign === undefined && execution.retries === 0) return;
-  pen.fillStyle = colour(sign ?? "--warn");
+  pen.fillStyle = ink(sign ?? "--warn");
   pen.fillRect(to - 3, top, 3, bar);
 }
 
