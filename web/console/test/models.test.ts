@@ -15,6 +15,7 @@ import { fieldsOf, initial, readField } from "../src/model/schema";
 import { ALL, Search } from "../src/model/search";
 import { Lag, UNTOUCHED, changed, shown } from "../src/model/truth";
 import { routeOf } from "../src/base/paths";
+import { Series, looked, plots } from "../src/metrics/figures";
 
 const part = fc.oneof(
   fc.constantFrom("\n", "\r\n", "\n\n", "```\n", "```python\n", "~~~\n", "    ", "| a | b |\n", "👩‍👩‍👧", "世界", "- one\n"),
@@ -213,6 +214,10 @@ test("a schema becomes fields, also through references and what may be null", ()
   );
   const [topic, count, tone, tags, loud, more] = fields;
   assert.equal(initial(loud!), "true");
+  // What nobody chose is not sent, unless it is asked for.
+  const [maybe] = fieldsOf({ type: "object", properties: { maybe: { type: "boolean" } } });
+  assert.deepEqual(readField(maybe!, initial(maybe!)), {});
+  assert.deepEqual(readField({ ...maybe!, needed: true }, initial({ ...maybe!, needed: true })), { value: false });
   assert.deepEqual(readField(topic!, ""), { wrong: "needed" });
   assert.deepEqual(readField(topic!, "a"), { wrong: "short" });
   assert.deepEqual(readField(count!, "1.5"), { wrong: "integer" });
@@ -222,6 +227,20 @@ test("a schema becomes fields, also through references and what may be null", ()
   assert.deepEqual(readField(tags!, " a \n\nb"), { value: ["a", "b"] });
   assert.deepEqual(readField(more!, "{oops"), { wrong: "json" });
   assert.deepEqual(readField(more!, '{"a": [1]}'), { value: { a: [1] } });
+});
+
+// --- the figures of a server ---
+
+test("that nothing went wrong is plotted, and what did is counted by code and in all", () => {
+  const before = { errors: { E2005: 4 }, process: { cpu_seconds: 1 } };
+  const series = new Series();
+  series.add(1, looked({ process: { cpu_seconds: 1 } }, null, 0));
+  series.add(2, looked(before, before, 2));
+  series.add(4, looked({ errors: { E2005: 8, E5001: 1 }, process: { cpu_seconds: 2 } }, before, 2));
+  assert.deepEqual(series.values.get("errors"), [null, 0, 2.5]);
+  assert.deepEqual(series.values.get("cpu"), [null, 0, 50]);
+  const [errors] = plots(series).filter(({ title }) => title === "errors");
+  assert.deepEqual(errors!.lines, ["errors", "error E2005", "error E5001"]);
 });
 
 // --- the connection, and where one is ---

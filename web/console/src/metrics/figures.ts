@@ -52,8 +52,12 @@ export function looked(now: Json, before: Json | null, seconds: number): Look {
     const code = /^errors\.(\w+)$/.exec(name)?.[1];
     // A code that is new was not there before.
     const grown = code === undefined ? null : last === null ? null : (rate(name) ?? flat[name]! / Math.max(1, seconds));
-    if (grown !== null) look[`error ${code}`] = grown;
+    if (grown === null) continue;
+    look[`error ${code}`] = grown;
+    look["errors"] = (look["errors"] ?? 0) + grown;
   }
+  // That nothing went wrong is a figure, too.
+  if (last !== null) look["errors"] ??= 0;
   return look;
 }
 
@@ -67,7 +71,7 @@ export function plots(series: Series): readonly Plotted[] {
     { title: "lag", lines: names.filter((name) => name === "readers.lag") },
     { title: "cpu", lines: names.filter((name) => name === "cpu") },
     { title: "memory", lines: names.filter((name) => name === "memory") },
-    { title: "errors", lines: below("error ") },
+    { title: "errors", lines: [...names.filter((name) => name === "errors"), ...below("error ")] },
     { title: "commit", lines: below("store.").filter((name) => /_ms$/.test(name)) },
     { title: "page", lines: names.filter((name) => name === "answer") },
   ];

@@ -6,7 +6,8 @@ import "uplot/dist/uPlot.min.css";
 
 import { count } from "../base/format";
 import { ink, useDark } from "../base/ink";
-import { useSay } from "../base/words";
+import { useSay, type Say, type Word } from "../base/words";
+import { en } from "../base/words-en";
 import type { Series } from "./figures";
 
 const HEIGHT = 150;
@@ -20,7 +21,7 @@ interface PlotProps {
 
 /** A plot. */
 export function Plot({ series, lines, looks }: PlotProps): ReactElement {
-  const { language } = useSay();
+  const { say, language } = useSay();
   const dark = useDark();
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
@@ -48,7 +49,7 @@ export function Plot({ series, lines, looks }: PlotProps): ReactElement {
           return (
             <li key={name}>
               <i data-line={at % 8} />
-              {named(name)} <b>{newest == null ? "–" : count(newest, language, { digits: newest < 10 ? 2 : 0 })}</b>
+              {named(name, say)} <b>{newest == null ? "–" : count(newest, language, { digits: newest < 10 ? 2 : 0 })}</b>
             </li>
           );
         })}
@@ -57,9 +58,10 @@ export function Plot({ series, lines, looks }: PlotProps): ReactElement {
   );
 }
 
-/** `runs.orphaned_calls` is told under the heading of its plot: `orphaned calls`. */
-function named(name: string): string {
-  return name.slice(name.indexOf(".") + 1).replaceAll("_", " ");
+/** A figure that the page has no word for is told as the server names it, under the heading of its plot. */
+function named(name: string, say: Say): string {
+  const word = `metrics.line.${name}`;
+  return word in en ? say(word as Word) : name.slice(name.indexOf(".") + 1).replaceAll("_", " ");
 }
 
 function data(series: Series, names: readonly string[]): UPlot.AlignedData {

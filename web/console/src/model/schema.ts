@@ -52,7 +52,8 @@ export function fieldsOf(schema: Schema): readonly Field[] {
 /** Give what a field shows at first. */
 export function initial(field: Field): string {
   const told = field.schema.default;
-  if (told === undefined || told === null) return field.kind === "flag" ? "false" : "";
+  // A flag that may be left out is left out until somebody sets it.
+  if (told === undefined || told === null) return field.kind === "flag" && field.needed ? "false" : "";
   if (field.kind === "texts" && Array.isArray(told)) return told.join("\n");
   return typeof told === "string" ? told : JSON.stringify(told);
 }

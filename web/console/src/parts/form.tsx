@@ -113,7 +113,7 @@ function OneField(props: FieldProps): ReactElement {
     <div className="field" data-wrong={wrong !== undefined || undefined}>
       <label htmlFor={id}>
         {field.schema.title ?? (field.name === "" ? say("ask.text") : field.name)}
-        {!field.needed && field.kind !== "flag" && <small>{say("form.optional")}</small>}
+        {!field.needed && <small>{say("form.optional")}</small>}
       </label>
       <Input {...props} id={id} />
       <p id={`${id}-more`} className={wrong === undefined ? "hint" : "hint wrong"} role={wrong === undefined ? undefined : "alert"}>
@@ -130,9 +130,9 @@ function Input({ field, text, wrong, onText, id }: FieldProps & { readonly id: s
     case "flag":
       return (
         <select {...about} value={text} onChange={(event) => onText(event.target.value)}>
+          {!field.needed && <option value="">{say("form.leave")}</option>}
           <option value="true">{say("form.yes")}</option>
           <option value="false">{say("form.no")}</option>
-          {!field.needed && <option value="">{say("form.leave")}</option>}
         </select>
       );
     case "choice":

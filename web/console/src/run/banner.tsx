@@ -2,6 +2,7 @@
 // does not; a lost connection is not an end at all and is told by the dot.
 
 import { useState, type ReactElement } from "react";
+import type { ErrorInfo } from "riverrun";
 
 import { count } from "../base/format";
 import { go } from "../base/route";
@@ -119,7 +120,7 @@ function Why({ reading }: { readonly reading: Reading }): ReactElement {
         <dt>
           <code>{error.code}</code>
         </dt>
-        <dd>{[error.kind, error.message].filter(Boolean).join(": ")}</dd>
+        <dd>{withKind(error)}</dd>
       </div>
       {error.where !== undefined && error.where !== "" && (
         <div>
@@ -137,6 +138,11 @@ function Why({ reading }: { readonly reading: Reading }): ReactElement {
       )}
     </dl>
   );
+}
+
+/** What went wrong, with the class of the error where the message does not name it. */
+function withKind({ kind = "", message }: ErrorInfo): string {
+  return kind === "" || message.includes(kind) ? message : `${kind}: ${message}`;
 }
 
 function said(reading: Reading, say: Say): string {

@@ -17,6 +17,7 @@ import { declared, isEdge, observed, type Shape } from "./shape";
 interface Shown extends Record<string, unknown> {
   readonly name: string;
   readonly agent: string;
+  /** Empty where it belongs to no run. */
   readonly state: string;
   readonly times: number;
   readonly took: string;
@@ -85,7 +86,7 @@ function Drawn({ shape, picture }: { readonly shape: Shape; readonly picture: Pi
     data: shownOf(name, latest.get(name), picture),
     draggable: false,
     connectable: false,
-    ariaLabel: isEdge(name) ? name : `${name}: ${say(`run.node.${latest.get(name)?.execution.state ?? "waiting"}` as Word)}`,
+    ariaLabel: isEdge(name) || picture === null ? name : `${name}: ${say(`run.node.${latest.get(name)?.execution.state ?? "waiting"}` as Word)}`,
   }));
   const edges: Edge[] = shape.ways.map(({ source, target, conditional }, at) => {
     const taken = picture !== null && wasTaken(source, target, picture);
@@ -129,12 +130,12 @@ function NodeBox({ data }: NodeProps<ShownNode>): ReactElement {
   return (
     <div className="node-box" data-state={data.state} style={style}>
       <Handle type="target" position={Position.Top} />
-      <StateSign state={data.state} />
+      {data.state !== "" && <StateSign state={data.state} />}
       <div>
         <strong>{data.agent}</strong>
         <small>
           {data.agent === data.name ? "" : `${data.name} · `}
-          {data.took === "" ? say(`run.node.${data.state}` as Word) : data.took}
+          {data.took === "" && data.state !== "" ? say(`run.node.${data.state}` as Word) : data.took}
           {data.times > 1 && ` · ${say("run.times", { n: data.times })}`}
         </small>
       </div>
@@ -172,7 +173,9 @@ function shownOf(name: string, latest: Latest | undefined, picture: Picture | nu
     const reached = picture !== null && (name === "__start__" ? picture.place > 0 : picture.view.ending === "completed");
     return { name, agent: name, state: reached ? "completed" : "waiting", times: 0, took: "", colour: -1 };
   }
-  if (latest === undefined || picture === null) return { name, agent: name, state: "waiting", times: 0, took: "", colour: -1 };
+  const empty = { name, agent: name, times: 0, took: "", colour: -1 };
+  if (picture === null) return { ...empty, state: "" };
+  if (latest === undefined) return { ...empty, state: "waiting" };
   const { execution, times } = latest;
   const took = span((execution.ended ?? picture.last) - execution.started);
   return { name, agent: execution.agent, state: execution.state, times, took, colour: picture.panes.get(execution.agent)?.ordinal ?? -1 };

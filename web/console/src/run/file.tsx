@@ -39,7 +39,11 @@ export function FilePage(): ReactElement {
   return (
     <section className="page">
       <h1>{say("file.title")}</h1>
-      <p className="lead">{say("file.more")}</p>
+      <p className="lead">
+        {say("file.more")
+          .split("`")
+          .map((part, at) => (at % 2 === 0 ? part : <code key={part}>{part}</code>))}
+      </p>
       <div
         className="drop"
         data-over={over || undefined}
