@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import httpx
 import pytest
 
 from riverrun.log.jsonl import read_log
+from riverrun.log.store import RunKey
 from riverrun.server import Principal
+from riverrun.stores.memory import MemoryStore
+from riverrun.testing.proxy import Faults, Proxy
 from tests.web.consoles import PLAIN, Browser, built, chromium, context, hosting, said
 from tests.web.node import found
 
@@ -301,18 +306,85 @@ async def test_an_address_that_leads_nowhere_leads_back(host, tabs):
     assert "nothing at this address" in await tab.see(".empty")
 
 
-async def test_a_run_whose_beginning_was_trimmed_shows_its_last_state(host, tabs):
-    run = host.begin(words=3)
-    host.ended(run)
-    problem = json.dumps(
-        {"type": "x", "title": "trimmed", "status": 410, "detail": "gone", "code": "E4007", "head": 20, "floor": 7}
-    )
-    script = f"if (url.pathname.endsWith('/events')) return answer({problem!r}, 410, 'application/problem+json')"
-    tab = await tabs(f"{host.url}/console/runs/{run}", answering(script))
-    told = await tab.see(".trouble")
-    assert "no longer kept" in told
-    assert "after 7" in told
-    assert "report" in await tab.see(".stated .json-branch")
+def page(host, run, after):
+    return httpx.get(f"{host.url}/v1/runs/{run}/events", params={"wait": 0, "after": after}).json()
+
+
+def trimmed(host, store, run, floor):
+    """Remove the first events of a run, and give those that are left."""
+    store.trim(RunKey("default", run), floor)
+    told = page(host, run, floor)
+    assert floor == told["floor"]
+    return told["events"]
+
+
+async def test_a_link_to_a_run_whose_beginning_was_removed_leads_to_what_is_left(tabs):
+    store = MemoryStore()
+    with hosting(store) as host:
+        run = host.begin(words=60)
+        before = said(host.ended(run))
+        events = trimmed(host, store, run, 70)
+        tab = await tabs(f"{host.url}/console/runs/{run}?seq=20")
+        told = await tab.see(".trouble")
+        assert "no longer kept" in told
+        assert "up to 70" in told
+        await tab.tell("click", at=button("Read from event 71 on"))
+        await tab.standing("ended")
+        await tab.reaches(events[-1]["seq"])
+        assert "cannot be forked" in await tab.see(".banners")
+        assert "talk" == await tab.see(".run-name h1")
+        for agent, text in said(events).items():
+            assert text == await tab.painted(agent)
+            missing = len((before[agent].removesuffix(text)).encode("utf-16-le")) // 2
+            heads = await tab.run("return [...document.querySelectorAll('.message-head')].map((one) => one.innerText)")
+            assert missing == 0 or any(f"first {missing} characters are no longer kept" in head for head in heads)
+        # Looking back ends where the log begins.
+        await tab.tell("click", at="#tab-events")
+        await tab.see(".event-row")
+        await tab.tell("fill", at=".events .find input", text='"seq":71,')
+        await tab.until("return [...document.querySelectorAll('.event-row')].length === 1")
+        await tab.tell("click", at=".event-row")
+        await tab.tell("click", at=button("Show the run at this event"))
+        await tab.until("return document.querySelector('[data-place]').dataset.place === '71'")
+        await tab.run("document.activeElement.blur()")
+        await tab.tell("press", key="[")
+        await tab.tell("press", key="]")
+        await tab.until("return document.querySelector('[data-place]').dataset.place === '72'")
+        await tab.tell("click", at="#tab-state")
+        assert "beginning of this run" in await tab.see(".side-panel .quiet")
+        assert [] == await errors(tab)
+
+
+async def test_a_run_that_is_trimmed_while_it_is_read_keeps_what_was_read_and_leads_on(tabs):
+    store = MemoryStore()
+    with hosting(store, heartbeat_interval=1.0) as host:
+        run = host.begin("hang", pace=0.01)
+        async with Proxy("127.0.0.1", host.port) as proxy:
+            tab = await tabs(f"{proxy.url}/console/runs/{run}")
+            await tab.reaches(20)
+            proxy.faults = lambda _: Faults(bad_gateway=True)
+            proxy.cut()
+            await tab.standing("reconnecting")
+            place = await tab.place()
+            text = said(page(host, run, 0)["events"][:place])["Talker"]
+            async with asyncio.timeout(30):
+                while host.show(run)["head"] < place + 30:  # noqa: ASYNC110 the run is another thread's
+                    await asyncio.sleep(0.05)
+            trimmed(host, store, run, place + 20)
+            proxy.faults = lambda _: Faults()
+            assert f"up to {place + 20}" in await tab.see(".trouble", timeout=30)
+            # What was read stays, to the letter, and nothing is put behind it that does not follow.
+            assert place == await tab.place()
+            assert text == await tab.painted("Talker")
+            await tab.tell("click", at=button(f"Read from event {place + 21} on"))
+            await tab.standing("live")
+            host.end(run)
+            await tab.standing("ended", timeout=30)
+            left = page(host, run, place + 20)
+            assert left["ended"]
+            await tab.reaches(left["head"])
+            assert said(left["events"])["Talker"] == await tab.painted("Talker")
+            assert [] == await errors(tab)
 
 
 async def test_an_event_of_a_later_version_is_kept_and_said_to_be_unknown(host, tabs):

@@ -35,6 +35,7 @@ export interface Connection extends Change {
 }
 
 const UNKEPT: Kept = { where: "memory", why: "nothing is kept for this reader" };
+const TRIMMED: Kept = { where: "memory", why: "the beginning of the log is no longer there" };
 const IDLE = { state: "connecting", close: null, delay: 0, reconnects: 0, duty: null, fault: null } as const;
 
 /** A run that is looked at. */
@@ -97,10 +98,15 @@ export class LiveRun {
     if (this.turn === null && this.view.ending === null) void this.read();
   }
 
-  /** Read all of it again from the server: the way on where what is here belongs to a log that was replaced. */
-  async afresh(): Promise<void> {
+  /**
+   * Read all of it again from the server: the way on where what is here belongs to a log that was replaced.
+   *
+   * @param floor Where the log begins that is left, if it was trimmed (`floor` of the fault E4007); nothing is kept then.
+   */
+  async afresh(floor = 0): Promise<void> {
     this.giveUp()?.detach();
-    this.view = new View();
+    this.view = new View(floor);
+    this.restored ||= floor > 0;
     this.events.length = 0;
     await this.keeping?.forget();
     if (this.turn === null && this.listeners.size > 0) await this.read();
@@ -206,7 +212,7 @@ export class LiveRun {
 
   private take(events: readonly Event[]): void {
     this.apply(events);
-    this.keeping?.take(events, this.view.log);
+    if (this.view.floor === 0) this.keeping?.take(events, this.view.log);
     this.beat.touch();
   }
 
@@ -221,7 +227,8 @@ export class LiveRun {
 
   /** Tell where the connection is. */
   private say(connection: Omit<Connection, "shared" | "kept"> & { readonly shared?: boolean }): void {
-    this.connection = { shared: false, ...connection, kept: this.keeping?.kept ?? UNKEPT };
+    const kept = this.view.floor > 0 ? TRIMMED : (this.keeping?.kept ?? UNKEPT);
+    this.connection = { shared: false, ...connection, kept };
     this.beat.touch();
   }
 

@@ -31,6 +31,8 @@ export interface Message {
   readonly text: string;
   /** Of its text, in UTF-16 code units. */
   readonly length: number;
+  /** So much of its beginning is no longer there, and is counted in `length`: 0 unless the log was trimmed. */
+  readonly missing: number;
 }
 
 type Mutable<T> = { -readonly [name in keyof T]: T[name] };
@@ -50,7 +52,7 @@ type Moved = Extract<Event, { readonly type: keyof typeof STATES }>;
 /** Fold events into what a reader shows. */
 export class View {
   /** seq of the last applied event. */
-  place = 0;
+  place: number;
   /** Id of the log, once known. */
   log = "";
   /** Name of the graph, once known. */
@@ -72,6 +74,11 @@ export class View {
   /** Why, when it failed. */
   error: ErrorInfo | null = null;
   private readonly told = new Map<string, Growing>();
+
+  /** @param floor seq before the first event that is left of a log that was trimmed; text from before it is missing. */
+  constructor(readonly floor = 0) {
+    this.place = floor;
+  }
 
   /** By id, in the order of their first chunk. */
   get messages(): ReadonlyMap<string, Message> {
@@ -100,7 +107,7 @@ export class View {
   }
 
   private chunk(event: NodeChunk): void {
-    const message = this.told.get(event.message) ?? begun(event);
+    const message = this.told.get(event.message) ?? begun(event, this.floor > 0);
     if (typeof event.value === "string") {
       if (event.start !== undefined && event.start !== null) {
         if (event.start !== message.length) {
@@ -135,10 +142,11 @@ export class View {
     for (const id of messages) {
       const message = this.told.get(id);
       if (message === undefined) continue;
-      this.voided += message.length;
+      this.voided += message.length - message.missing;
       message.values = [];
       message.text = "";
       message.length = 0;
+      message.missing = 0;
     }
   }
 
@@ -158,7 +166,8 @@ export class View {
   }
 }
 
-function begun(chunk: NodeChunk): Growing {
-  const { message: id, node, exec, key = null, agent } = chunk;
-  return { id, node, exec, agent: agent ?? node, key, values: [], text: "", length: 0 };
+function begun(chunk: NodeChunk, trimmed: boolean): Growing {
+  const { message: id, node, exec, key = null, agent, start } = chunk;
+  const missing = trimmed ? (start ?? 0) : 0;
+  return { id, node, exec, agent: agent ?? node, key, values: [], text: "", length: missing, missing };
 }

@@ -238,6 +238,22 @@ test("a run whose log was replaced can be read afresh", async () => {
   assert.deepEqual([live.view.log, live.events.length, live.connection.fault], [LOG, 9, null]);
 });
 
+test("of a log that was trimmed what is left can be read, and what is missing is counted", async () => {
+  const server = await serving(status(410, { code: "E4007", head: 9, floor: 4 }));
+  const live = liveRun(new Client(server.url, { pace: { firstDelay: 0.01 } }), RUN);
+  await until(live, () => live.connection.state === "ended");
+  const { fault } = live.connection;
+  assert.deepEqual([fault?.code, fault?.floor, live.view.place], ["E4007", 4, 0]);
+  await live.afresh(fault!.floor!);
+  await until(live, () => live.view.ending !== null);
+  assert.deepEqual(server.reads.map((asked) => asked.place), [0, 4]);
+  assert.deepEqual([live.view.floor, live.view.place, live.dropped, live.events.length], [4, 9, 4, 5]);
+  const { text, length, missing } = live.view.messages.get("m")!;
+  const all = server.events.map((one) => (one.type === "node.chunk" ? one.value : "")).join("");
+  assert.deepEqual([text, length], [all.slice(missing), all.length]);
+  assert.ok(missing > 0);
+});
+
 test("where nothing is kept for a reader, it says so", async () => {
   const server = await serving();
   const live = liveRun(new Client(server.url), RUN);

@@ -146,6 +146,8 @@ export const en = {
   "run.image": "image",
   "run.imageMore": "Images of other sites are not loaded: {url}",
   "run.unknown": "{n} events are of a type that this console does not know. They are kept and shown as JSON; a newer console understands them.",
+  "run.trimmed": "The events up to {n} of this run are no longer kept. What you see begins after them; it cannot be forked or saved as a log.",
+  "run.missing": "the first {n} characters are no longer kept",
   "run.node.waiting": "not yet",
   "run.node.started": "running",
   "run.node.retrying": "trying again",
@@ -190,7 +192,8 @@ export const en = {
   "fault.E2005": "There is no such run here.",
   "fault.E2005.more": "The address may be wrong, the run may have been deleted, or it belongs to somebody else: a server does not say which.",
   "fault.E4007": "The beginning of this run is no longer kept.",
-  "fault.E4007.more": "Only events after {n} are left, and text cannot be shown without its beginning. Its last state can.",
+  "fault.E4007.more": "The server has removed the events up to {n}. What stands after them can be read: its text begins in the middle, and its state cannot be told.",
+  "fault.left": "Read from event {n} on",
   "fault.E2006": "The log is shorter than what was read before.",
   "fault.E2008": "This log was replaced by another one.",
   "fault.gone.more": "Reading it from its beginning shows what is there now.",
@@ -245,6 +248,7 @@ export const en = {
 
   "state.at": "State at event {n}",
   "state.end": "Last state",
+  "state.trimmed": "The state is folded from the first event on, and the beginning of this run is no longer kept.",
   "state.none": "A file has events only; the state is folded by a server.",
 
   "metrics.title": "Metrics",

@@ -18,6 +18,8 @@ export interface Speech {
   voided: number;
   /** How often. */
   voids: number;
+  /** UTF-16 code units of its beginning that the log no longer has. */
+  missing: number;
 }
 
 /** A row of a pane: the head of a message, a block of its text, or a value. */
@@ -52,8 +54,8 @@ export class Pane {
   add(chunk: NodeChunk): void {
     let speech = this.byMessage.get(chunk.message);
     if (speech === undefined) {
-      const { message, exec, key = null } = chunk;
-      speech = { message, exec, key, passage: new Passage(), values: [], voided: 0, voids: 0 };
+      const { message, exec, key = null, start } = chunk;
+      speech = { message, exec, key, passage: new Passage(), values: [], voided: 0, voids: 0, missing: start ?? 0 };
       this.byMessage.set(message, speech);
       this.speeches.push(speech);
     }
@@ -76,6 +78,7 @@ export class Pane {
     const { length } = speech.passage;
     if (length > 0 || speech.values.length > 0) speech.voids += 1;
     speech.voided += length;
+    speech.missing = 0;
     speech.passage.clear();
     speech.values.length = 0;
     this.length -= length;

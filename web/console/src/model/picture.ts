@@ -41,7 +41,7 @@ const RATE_SECONDS = 5;
 
 /** A log, folded for people. */
 export class Picture {
-  readonly view = new View();
+  readonly view: View;
   /** By agent, in the order in which they appear. */
   readonly panes = new Map<string, Pane>();
   /** By their id, in the order of their start. */
@@ -61,6 +61,11 @@ export class Picture {
   unknown = 0;
   private readonly seconds: Second[] = [];
   private readonly paneOf = new Map<string, Pane>();
+
+  /** @param floor seq before the first event that is left of a log that was trimmed. */
+  constructor(floor = 0) {
+    this.view = new View(floor);
+  }
 
   /** seq of the last applied event. */
   get place(): number {
@@ -97,9 +102,9 @@ export class Picture {
     return { chunks: chunks / span, units: units / span };
   }
 
-  /** Milliseconds from the start to the first chunk. */
+  /** Milliseconds from the start to the first chunk; null where either is not there. */
   get firstChunk(): number | null {
-    return this.first === null || this.started === null ? null : this.first - this.started;
+    return this.first === null || this.started === null || this.view.floor > 0 ? null : this.first - this.started;
   }
 
   private chunk(event: Extract<Event, { type: "node.chunk" }>): void {
@@ -111,11 +116,10 @@ export class Picture {
     const units = pane.length - before;
     this.length += units;
     this.first ??= event.ts;
-    const execution = this.executions.get(event.exec);
-    if (execution !== undefined) {
-      execution.first ??= event.ts;
-      execution.chunks += 1;
-    }
+    // Of a log that was trimmed its start may be missing.
+    const execution = this.execution(event);
+    execution.first ??= event.ts;
+    execution.chunks += 1;
     const second = Math.floor(event.ts / 1000);
     const last = this.seconds.at(-1);
     if (last?.second === second) {

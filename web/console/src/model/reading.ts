@@ -12,7 +12,7 @@ import { Lag, UNTOUCHED, changed, shown, type Standing, type Truth } from "./tru
 
 /** A run that is looked at. */
 export class Reading {
-  /** All events, in order. */
+  /** All events that the log still has, in order. */
   readonly events: Event[] = [];
   /** The picture of all of them. */
   live = new Picture();
@@ -25,6 +25,8 @@ export class Reading {
   version = 0;
   /** seq of the last event that is known to exist. */
   head = 0;
+  /** Name of the graph, once known. */
+  graph = "";
   /** Of a file: what it says. */
   text = "";
   private readonly source: LiveRun | null;
@@ -79,9 +81,19 @@ export class Reading {
     this.pull();
   }
 
-  /** Read all of it again: its log was replaced. */
-  async afresh(): Promise<void> {
-    await this.source?.afresh();
+  /** Read all of it again: its log was replaced, or what stood before `floor` was removed. */
+  async afresh(floor = 0): Promise<void> {
+    await this.source?.afresh(floor);
+  }
+
+  /** seq before the first event: more than 0 where the beginning of the log was removed. */
+  get floor(): number {
+    return this.live.view.floor;
+  }
+
+  /** Give the event of a seq; null where it is not here. */
+  event(seq: number): Event | null {
+    return this.events[seq - 1 - this.floor] ?? null;
   }
 
   /** Leave the log; the run goes on. */
@@ -95,14 +107,14 @@ export class Reading {
   /** Show the run as it was at an event; null, or the newest one, follows the newest. One to come is waited for. */
   seek(seq: number | null): void {
     const { place } = this.live;
-    const at = seq === null || seq === place || (seq > place && this.live.view.ending !== null) ? null : Math.max(1, seq);
+    const at = seq === null || seq === place || (seq > place && this.live.view.ending !== null) ? null : Math.max(this.floor + 1, seq);
     if (at === null) {
       this.shown = this.live;
     } else {
       // Forwards it goes on from what is shown; backwards it begins anew.
-      if (this.shown === this.live || this.shown.place > at) this.shown = new Picture();
+      if (this.shown === this.live || this.shown.place > at) this.shown = new Picture(this.floor);
       const to = Math.min(at, place);
-      for (let index = this.shown.place; index < to; index += 1) this.shown.apply(this.events[index]!);
+      while (this.shown.place < to) this.shown.apply(this.event(this.shown.place + 1)!);
     }
     this.at = at;
     this.tell();
@@ -155,7 +167,7 @@ export class Reading {
 
   private forget(): void {
     this.events.length = 0;
-    this.live = new Picture();
+    this.live = new Picture(this.source?.view.floor);
     this.shown = this.live;
     this.at = null;
     this.head = 0;
@@ -176,7 +188,8 @@ export class Reading {
   /** Learn how much there is, to say how far it has caught up; without an answer nothing is said. */
   private async ask(): Promise<void> {
     try {
-      const { head } = await this.client!.run(this.run).info();
+      const { head, graph } = await this.client!.run(this.run).info();
+      this.graph = graph;
       this.head = Math.max(this.head, head);
       this.tell();
     } catch (error) {
@@ -208,6 +221,7 @@ export class Reading {
   private take(event: Event): void {
     if (this.live.apply(event) !== "apply") return;
     this.events.push(event);
+    if (event.type === "run.started") this.graph = event.graph;
     // A place that was asked for before it was here.
     if (this.at !== null && this.shown !== this.live && this.shown.place < this.at) this.shown.apply(event);
     if (this.at !== null && this.at > this.live.place && isTerminal(event)) this.seek(null);

@@ -2,7 +2,7 @@
 // does not; a lost connection is not an end at all and is told by the dot.
 
 import { useState, type ReactElement } from "react";
-import type { ErrorInfo } from "riverrun";
+import type { ErrorInfo, RiverrunError } from "riverrun";
 
 import { count } from "../base/format";
 import { go } from "../base/route";
@@ -38,18 +38,14 @@ export function Banner({ reading }: { readonly reading: Reading }): ReactElement
       )}
       {truth.fault !== null && (
         <Trouble error={truth.fault}>
-          {isGone(truth.fault.code) ? (
-            <button type="button" onClick={() => void reading.afresh()}>
-              {say("fault.again")}
-            </button>
-          ) : (
-            truth.fault.code !== "E5004" && (
-              <button type="button" onClick={() => reading.attach()}>
-                {say("app.retry")}
-              </button>
-            )
-          )}
+          <WayOn reading={reading} fault={truth.fault} />
         </Trouble>
+      )}
+      {reading.floor > 0 && (
+        <p className="banner">
+          <Icon sign="question" />
+          {say("run.trimmed", { n: count(reading.floor, language) })}
+        </p>
       )}
       {shown.unknown > 0 && (
         <p className="banner">
@@ -61,9 +57,25 @@ export function Banner({ reading }: { readonly reading: Reading }): ReactElement
   );
 }
 
-/** Whether the log is another one than before. */
-export function isGone(code: string): boolean {
-  return code === "E2006" || code === "E2008";
+/** What leads on from what stands in the way of reading; nothing where nothing does. */
+export function WayOn({ reading, fault }: { readonly reading: Reading; readonly fault: RiverrunError }): ReactElement | null {
+  const { say, language } = useSay();
+  const { code, floor, head } = fault;
+  if (code === "E2005" || code === "E5004") return null;
+  if (code === "E4007" && floor !== null) {
+    if (floor === head) return null;
+    return (
+      <button type="button" className="main" onClick={() => void reading.afresh(floor)}>
+        {say("fault.left", { n: count(floor + 1, language) })}
+      </button>
+    );
+  }
+  const gone = code === "E2006" || code === "E2008";
+  return (
+    <button type="button" onClick={() => (gone ? void reading.afresh() : reading.attach())}>
+      {say(gone ? "fault.again" : "app.retry")}
+    </button>
+  );
 }
 
 function Ending({ reading }: { readonly reading: Reading }): ReactElement | null {
@@ -95,7 +107,7 @@ function Ending({ reading }: { readonly reading: Reading }): ReactElement | null
         {partial > 0 && <p>{say("end.partial", { n: partial })}</p>}
         {error !== null && <Trouble error={error} />}
       </div>
-      {(asks || ending === "failed") && reading.client !== null && (
+      {(asks || ending === "failed") && reading.client !== null && reading.floor === 0 && (
         <div className="actions">
           <button type="button" className={asks ? "main" : ""} disabled={busy} onClick={() => void goOn()}>
             {say(busy ? "run.forking" : "end.goOn")}

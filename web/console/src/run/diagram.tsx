@@ -58,8 +58,8 @@ function useSlow(version: number): number {
 }
 
 function DrawnDiagram({ reading }: { readonly reading: Reading; readonly beat: number }): ReactElement {
-  const { graph } = reading.live.view;
-  const served = useServed(reading.client === null ? "" : graph);
+  const { graph } = reading;
+  const served = useServed(reading.client === null ? "" : graph, reading.truth.reconnects);
   const seen = reading.live.executions.size;
   const shape = useMemo(
     () => (served === null ? observed(reading.live) : declared(served)),
@@ -195,10 +195,12 @@ function hasRun(node: string, picture: Picture): boolean {
   return false;
 }
 
-function useServed(graph: string): GraphInfo | null {
+/** Ask what a server declares, and again with each new connection until it answers. */
+function useServed(graph: string, connection: number): GraphInfo | null {
   const [served, setServed] = useState<GraphInfo | null>(null);
+  const wanted = served === null ? connection : -1;
   useEffect(() => {
-    if (graph === "") return undefined;
+    if (graph === "" || wanted < 0) return undefined;
     let over = false;
     client.graphs().then(
       (graphs) => over || setServed(graphs.find((one) => one.name === graph) ?? null),
@@ -207,6 +209,6 @@ function useServed(graph: string): GraphInfo | null {
     return () => {
       over = true;
     };
-  }, [graph]);
+  }, [graph, wanted]);
   return served;
 }

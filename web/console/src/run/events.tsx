@@ -43,12 +43,14 @@ export function EventTable({ reading }: { readonly reading: Reading }): ReactEle
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState<number | null>(null);
   const search = useSearch(reading, { type, agent, text: useDeferredValue(text) });
-  const until = reading.shown.place;
+  const { floor } = reading;
+  // What is looked through is counted from the first event that is left.
+  const until = reading.shown.place - floor;
   const shown = search.before(until);
   const move = (step: number): void => {
-    const at = chosen === null ? -1 : search.before(chosen - 1);
+    const at = chosen === null ? -1 : search.before(chosen - 1 - floor);
     const next = search.found[Math.min(shown - 1, Math.max(0, at + step))];
-    if (next !== undefined) setChosen(next + 1);
+    if (next !== undefined) setChosen(next + 1 + floor);
   };
   useKeys({ j: () => move(1), k: () => move(-1) });
   useKeys({ Escape: () => setChosen(null) }, chosen !== null);
@@ -112,7 +114,7 @@ function Rows({ reading, search, shown, chosen, onChosen }: RowsProps): ReactEle
     if (pinned.current && shown > 0 && frame.current !== null) frame.current.scrollTop = frame.current.scrollHeight;
   }, [shown]);
   useEffect(() => {
-    if (chosen !== null) list.scrollToIndex(search.before(chosen - 1));
+    if (chosen !== null) list.scrollToIndex(search.before(chosen - 1 - reading.floor));
     // eslint-disable-next-line
   }, [chosen]);
   if (shown === 0) return <p className="quiet">{say("events.none")}</p>;
@@ -167,8 +169,8 @@ function Rows({ reading, search, shown, chosen, onChosen }: RowsProps): ReactEle
 
 function Detail({ reading, seq, onClose }: { readonly reading: Reading; readonly seq: number; readonly onClose: () => void }): ReactElement | null {
   const { say } = useSay();
-  const event: Event | undefined = reading.events[seq - 1];
-  if (event === undefined) return null;
+  const event: Event | null = reading.event(seq);
+  if (event === null) return null;
   return (
     <section className="event-detail" aria-label={say("events.json", { n: seq })}>
       <header>

@@ -28,7 +28,7 @@ export function RunHead({ reading }: { readonly reading: Reading }): ReactElemen
           {say("list.title")}
         </Link>
         <Icon sign="on" size={13} />
-        <h1>{view.graph || say("app.loading")}</h1>
+        <h1>{reading.graph || say("app.loading")}</h1>
         <RunId id={reading.run} />
         {reading.events.length > 0 && <Status status={status} />}
         {opening?.thread != null && <span className="tag">{say("run.thread", { name: opening.thread })}</span>}
@@ -111,7 +111,7 @@ function Actions({ reading }: { readonly reading: Reading }): ReactElement {
         </button>
       )}
       {goesOn && <Leaving reading={reading} />}
-      {online && reading.at !== null && (
+      {online && reading.at !== null && reading.floor === 0 && (
         <button
           type="button"
           title={say("run.forkMore", { n: count(reading.shown.place, language) })}
@@ -123,7 +123,7 @@ function Actions({ reading }: { readonly reading: Reading }): ReactElement {
         </button>
       )}
       {online && ending !== null && reading.at === null && (
-        <Link to={`/start?graph=${encodeURIComponent(reading.live.view.graph)}&like=${reading.run}`} className="button">
+        <Link to={`/start?graph=${encodeURIComponent(reading.graph)}&like=${reading.run}`} className="button">
           <Icon sign="retry" />
           {say("run.again")}
         </Link>
@@ -133,7 +133,8 @@ function Actions({ reading }: { readonly reading: Reading }): ReactElement {
         sign="save"
         items={[
           { name: say("run.export.md"), act: () => save(reading, "md", toMarkdown(reading.shown)) },
-          { name: say("run.export.jsonl"), act: () => void act("save", async () => save(reading, "jsonl", await wholeLog(reading))) },
+          // A log without its beginning cannot be played again.
+          ...(reading.floor > 0 ? [] : [{ name: say("run.export.jsonl"), act: () => void act("save", async () => save(reading, "jsonl", await wholeLog(reading))) }]),
         ]}
       />
       {error !== null && (
@@ -179,7 +180,7 @@ function save(reading: Reading, ending: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: kind }));
   const link = document.createElement("a");
   link.href = url;
-  link.download = `${reading.live.view.graph || "run"}-${shortId(reading.run)}.${ending}`;
+  link.download = `${reading.graph || "run"}-${shortId(reading.run)}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

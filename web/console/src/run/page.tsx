@@ -10,8 +10,7 @@ import { readingOf, useBeat } from "../model/use";
 import { Link } from "../parts/link";
 import { Trouble } from "../parts/trouble";
 import { Who } from "../parts/who";
-import { isGone } from "./banner";
-import { StateOf } from "./state";
+import { WayOn } from "./banner";
 import { RunView } from "./view";
 
 /** The page of a run; `seq` is the event that a deep link leads to. */
@@ -35,16 +34,11 @@ function Unreadable(props: { readonly reading: Reading; readonly fault: Riverrun
   return (
     <section className="page">
       <Trouble whole error={fault}>
-        {fault.code !== "E2005" && fault.code !== "E4007" && (
-          <button type="button" onClick={() => (isGone(fault.code) ? void reading.afresh() : reading.attach())}>
-            {say("app.retry")}
-          </button>
-        )}
+        <WayOn reading={reading} fault={fault} />
         <Link to="/runs" className="button">
           {say("app.toRuns")}
         </Link>
       </Trouble>
-      {fault.code === "E4007" && <StateOf run={reading.run} at={null} />}
     </section>
   );
 }

@@ -101,7 +101,7 @@ function OneRow({ row, form }: { readonly row: Row | null; readonly form: Form }
   if (row === null) return <div className="row" />;
   const { speech } = row;
   if (row.kind === "head") {
-    return <HeadView message={speech.message} exec={speech.exec} name={speech.key} voided={speech.voided} first={speech.passage.length === 0} />;
+    return <HeadView message={speech.message} exec={speech.exec} name={speech.key} voided={speech.voided} missing={speech.missing} first={speech.passage.length === 0} />;
   }
   if (row.kind === "value") return <ValueView value={row.value} />;
   return <BlockView block={row.block} form={form} />;

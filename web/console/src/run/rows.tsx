@@ -34,16 +34,18 @@ interface HeadProps {
   readonly exec: string;
   readonly name: string | null;
   readonly voided: number;
+  readonly missing: number;
   readonly first: boolean;
 }
 
 /** The head of a message. */
-export const HeadView = memo(function HeadView({ message, exec, name, voided }: HeadProps): ReactElement {
+export const HeadView = memo(function HeadView({ message, exec, name, voided, missing }: HeadProps): ReactElement {
   const { say, language } = useSay();
   return (
     <div className="row message-head" title={say("run.message", { id: message })}>
       <span className="mono">{exec}</span>
       {name !== null && <span className="dim">{name}</span>}
+      {missing > 0 && <span className="voided">{say("run.missing", { n: count(missing, language) })}</span>}
       {voided > 0 && (
         <span className="voided">
           <Icon sign="retry" size={12} />

@@ -26,10 +26,10 @@ export function Timeline({ reading }: { readonly reading: Reading }): ReactEleme
   return (
     <footer className="timeline" aria-label={say("run.timeline")}>
       <div className="time-controls">
-        <button type="button" className="plain" aria-label={say("time.back")} title={`${say("time.back")}  [`} disabled={shown.place <= 1} onClick={() => reading.seek(shown.place - 1)}>
+        <button type="button" className="plain" aria-label={say("time.back")} title={`${say("time.back")}  [`} disabled={shown.place <= reading.floor + 1} onClick={() => reading.seek(shown.place - 1)}>
           <Icon sign="back" />
         </button>
-        <button type="button" className="plain" aria-label={say(play.on ? "time.pause" : "time.play")} title={say(play.on ? "time.pause" : "time.play")} disabled={all < 2} onClick={play.toggle}>
+        <button type="button" className="plain" aria-label={say(play.on ? "time.pause" : "time.play")} title={say(play.on ? "time.pause" : "time.play")} disabled={reading.events.length < 2} onClick={play.toggle}>
           <Icon sign={play.on ? "pause" : "play"} />
         </button>
         <button type="button" className="plain" aria-label={say("time.on")} title={`${say("time.on")}  ]`} disabled={reading.at === null} onClick={() => reading.seek(shown.place + 1)}>
@@ -49,10 +49,10 @@ export function Timeline({ reading }: { readonly reading: Reading }): ReactEleme
           type="range"
           aria-label={say("time.slider")}
           aria-valuetext={say("time.at", { n: shown.place, all })}
-          min={1}
-          max={Math.max(1, all)}
-          value={Math.max(1, shown.place)}
-          disabled={all < 2}
+          min={reading.floor + 1}
+          max={Math.max(reading.floor + 1, all)}
+          value={Math.max(reading.floor + 1, shown.place)}
+          disabled={reading.events.length < 2}
           onChange={(event) => reading.seek(Number(event.target.value))}
         />
       </div>
@@ -87,7 +87,7 @@ function Tracks({ reading }: { readonly reading: Reading }): ReactElement {
   const seekTo = (x: number): void => {
     const ts = timeAt(reading.live, x / Math.max(1, size.width));
     const index = indexAt(reading.events, ts);
-    if (ts > 0) reading.seek(index + 1);
+    if (ts > 0) reading.seek(reading.floor + index + 1);
   };
   return (
     <canvas
@@ -120,7 +120,7 @@ function usePlaying(reading: Reading): Playing {
     if (!on) return undefined;
     const { events } = reading;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let ts = events[Math.max(0, reading.shown.place - 1)]?.ts ?? 0;
+    let ts = (reading.event(reading.shown.place) ?? events[0])?.ts ?? 0;
     let before = performance.now();
     const step = (): void => {
       const now = performance.now();
@@ -128,11 +128,11 @@ function usePlaying(reading: Reading): Playing {
       before = now;
       const { place } = reading.shown;
       // A long pause is cut short.
-      const next = events[place]?.ts ?? ts;
+      const next = reading.event(place + 1)?.ts ?? ts;
       if (next - ts > LONGEST * speed) ts = next - LONGEST * speed;
-      const to = indexAt(events, ts) + 1;
+      const to = reading.floor + indexAt(events, ts) + 1;
       if (to > place) reading.seek(to);
-      if (reading.at === null || reading.shown.place >= events.length) setOn(false);
+      if (reading.at === null || reading.shown.place >= reading.live.place) setOn(false);
       else timer = setTimeout(step, 50);
     };
     step();

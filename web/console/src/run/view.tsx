@@ -33,7 +33,7 @@ export function RunView({ reading }: { readonly reading: Reading }): ReactElemen
   useAnnounced(spoken(reading));
   useAddress(reading);
   useKeys({
-    "[": () => reading.seek(Math.max(1, reading.shown.place - 1)),
+    "[": () => reading.seek(reading.shown.place - 1),
     "]": () => reading.seek(reading.shown.place + 1),
     End: () => reading.seek(null),
     Escape: () => (reading.at === null ? go("/runs") : reading.seek(null)),
@@ -90,6 +90,7 @@ export function RunView({ reading }: { readonly reading: Reading }): ReactElemen
 function Stated({ reading }: { readonly reading: Reading }): ReactElement {
   const { say } = useSay();
   if (reading.client === null) return <p className="quiet">{say("state.none")}</p>;
+  if (reading.floor > 0) return <p className="quiet">{say("state.trimmed")}</p>;
   return <StateOf run={reading.run} at={reading.shown.place} />;
 }
 
