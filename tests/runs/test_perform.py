@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 from typing import Any
 
 import pytest
@@ -337,6 +338,14 @@ async def test_whatever_a_node_raises_fails_it_by_name_and_keeps_what_was_said(e
     assert "sibling" in closed
     assert ("endless" in closed) is (manner == "two streams")
     assert [] == [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_what_a_library_raised_is_placed_where_the_users_code_called_it():
+    async def node(state):
+        json.loads("{")
+
+    log, _ = await run_all(graph((START, "node"), node=node).compile())
+    assert f"node 'node', {__file__}:{node.__code__.co_firstlineno + 1}" == error_of(log).where
 
 
 async def test_the_exception_itself_is_the_cause_of_what_a_caller_gets():

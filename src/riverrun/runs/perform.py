@@ -7,7 +7,6 @@ the line, and nothing of it leaks further. It does not know the schedule, the lo
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from riverrun.graph.state import Schema, State
 from riverrun.graph.step import Failure
 from riverrun.runs.context import Context, running
 from riverrun.runs.pool import Aside, Pool
+from riverrun.runs.whose import line_of
 
 # A producer that never waits is made to let others on after this many chunks, so that what it said can be read.
 _CHUNKS_IN_A_ROW = 32
@@ -417,18 +417,11 @@ def describe(error: BaseException, node: str) -> ErrorInfo:
     """
     if isinstance(error, RiverrunError):
         return error_info(error)
-    theirs = _frames_of_theirs(error) or _frames_of_theirs(error.__cause__)  # Python re-raises a StopIteration as cause
-    place = f", {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
+    # Python re-raises a StopIteration as its cause.
+    line = line_of(error.__traceback__) or (line_of(error.__cause__.__traceback__) if error.__cause__ else "")
+    place = f", {line}" if line else ""
     message = f"node {node!r} raised {type(error).__name__}: {error}"
     return ErrorInfo(code="E3001", message=message, where=f"node {node!r}{place}", kind=type(error).__name__)
-
-
-def _frames_of_theirs(error: BaseException | None) -> list[traceback.FrameSummary]:
-    frames = traceback.extract_tb(None if error is None else error.__traceback__)
-    return [frame for frame in frames if not frame.filename.startswith(_OURS)]
-
-
-_OURS = __file__.rpartition("riverrun")[0] + "riverrun"
 
 
 def _name(value: object) -> str:

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import Context as Variables
-from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -28,6 +27,7 @@ from msgspec.structs import replace
 
 from riverrun.base.clock import SystemClock
 from riverrun.runs.context import running
+from riverrun.runs.whose import OURS, of_whom
 
 _log = logging.getLogger("riverrun.runs")
 
@@ -296,14 +296,14 @@ def see(frame: FrameType, loop: asyncio.AbstractEventLoop) -> Sight:
         What was found.
     """
     outer: FrameType | None = frame
-    best, rank = frame, _OURS
+    best, rank = frame, OURS
     while outer is not None:
         found = _mark(outer)
         if found is not None:
             return Sight(*found, f"{best.f_code.co_filename}:{best.f_lineno}")
-        of_whom = _of_whom(outer.f_code.co_filename)
-        if of_whom < rank:
-            best, rank = outer, of_whom
+        whose = of_whom(outer.f_code.co_filename)
+        if whose < rank:
+            best, rank = outer, whose
         outer = outer.f_back
     return Sight(*_by_task(loop), f"{best.f_code.co_filename}:{best.f_lineno}")
 
@@ -334,26 +334,6 @@ def _of_variables(variables: Variables | None) -> tuple[str, str] | None:
 def _by_task(loop: asyncio.AbstractEventLoop) -> tuple[str, str]:
     ask = getattr(asyncio.current_task(loop), "get_context", None)  # Python 3.12
     return (None if ask is None else _of_variables(ask())) or ("", "")
-
-
-_THEIRS, _INSTALLED, _STANDARD, _OURS = range(4)  # whose code a frame runs: the lower, the more it says to the user
-
-
-_HERE = __file__.rpartition("riverrun")[0] + "riverrun"
-
-
-@cache
-def _of_whom(filename: str) -> int:
-    import sysconfig  # noqa: PLC0415  # 3 ms of every `import riverrun`, for the moment when something blocks
-
-    paths = sysconfig.get_paths()
-    if filename.startswith(_HERE):
-        return _OURS
-    if filename.startswith((paths["purelib"], paths["platlib"])):
-        return _INSTALLED
-    if filename.startswith((paths["stdlib"], paths["platstdlib"], "<frozen")):
-        return _STANDARD
-    return _THEIRS
 
 
 _now = SystemClock().monotonic
