@@ -369,6 +369,21 @@ async def test_a_defect_of_ours_ends_the_run_and_tells_nothing_of_the_inside(wor
     assert "secret" in caplog.text
 
 
+async def test_what_a_node_raised_is_logged_with_its_stack_once_the_run_has_failed(workers, caplog):
+    async def node(state):
+        raise ZeroDivisionError("mine")
+
+    service = await workers(WaitingStore(), {"g": plan(a=node)})
+    created = await service.start("t", "g", {})
+    page = None
+    while page is None or page.status != "ended":
+        page = await service.store.read(created.row.key, 0, 10)
+    await until_idle(service)
+    (logged,) = [record for record in caplog.records if record.exc_info]
+    assert "mine" == str(logged.exc_info[1])
+    assert created.row.key.run in logged.getMessage()
+
+
 async def test_a_store_that_cannot_be_read_for_a_while_is_asked_again(workers):
     class Flapping(MemoryStore):
         failures: ClassVar[list[Exception]] = [ZeroDivisionError(), StoreError("E4002", "gone")]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from riverrun.base.errors import IllegalMove, NodeError
-from riverrun.events.kinds import Event, Question, RunCompleted, RunInterrupted, Send
+from riverrun.events.kinds import ErrorInfo, Event, Question, RunCompleted, RunInterrupted, Send
 from riverrun.graph.course import Course, Step
 from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
 from riverrun.graph.node import START
@@ -71,6 +71,12 @@ class Standing:
     def questions(self) -> tuple[Question, ...]:
         """What is open, in the order in which it was asked; nothing once the run is ending."""
         return self._questions.all if self.state in (RunState.RUNNING, RunState.PARKED) else ()
+
+    @property
+    def failure(self) -> ErrorInfo | None:
+        """What the run fails by, or has failed by; None where it has not."""
+        error = self._ending[1].get("error")
+        return error if isinstance(error, ErrorInfo) else None
 
     @property
     def held(self) -> bool:

@@ -204,6 +204,11 @@ class Owner:
                 return
             await driver.run(started)
             self._counts["parked" if machine.state is RunState.PARKED else "ended"] += 1
+            if (failure := machine.failure) is not None:
+                # Readers get no stack trace; whoever serves the graph wrote it, or can ask who did.
+                cause = driver.cause(failure)
+                told = (row.key.run, row.graph, failure.code, failure.message)
+                _log.warning("run %s of %s failed: %s %s", *told, exc_info=cause)
         except Fenced:
             self._counts["lost"] += 1
             _log.warning("run %s was taken by another worker", row.key.run)
