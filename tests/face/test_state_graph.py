@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver as LangGraphsSaver
 from pydantic_ai import Agent
 from pydantic_ai.models.test import TestModel
 
@@ -115,6 +116,14 @@ def test_a_graph_that_cannot_run_does_not_compile_and_says_why(builder, code):
     with pytest.raises(GraphError) as caught:
         builder.compile()
     assert (code, True) == (caught.value.code, bool(caught.value.mend))
+
+
+@pytest.mark.parametrize("saver", [LangGraphsSaver(), True, "sqlite:///runs.db"], ids=["LangGraph's", "True", "a name"])
+def test_what_keeps_no_logs_is_no_checkpointer_and_the_error_says_what_to_do_instead(saver):
+    with pytest.raises(GraphError) as caught:
+        declared().compile(checkpointer=saver)
+    assert ("E1012", True) == (caught.value.code, "create_app" in caught.value.mend)
+    assert type(saver).__name__ in str(caught.value)
 
 
 async def test_an_agent_of_a_library_and_what_adopt_made_of_one_are_nodes_as_graphs_are():

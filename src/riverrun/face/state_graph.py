@@ -16,6 +16,11 @@ from riverrun.graph.build import GraphBuilder
 from riverrun.graph.plan import Plan
 from riverrun.runs.cache import InMemoryCache
 
+_MEND_SAVER = (
+    "Give riverrun.InMemorySaver(). What shall outlive the process is served: create_app({'name': graph}, "
+    "store='sqlite:///runs.db') keeps the threads of every graph."
+)
+
 
 class Adopted(NamedTuple):
     """The graph that an agent became, as a node.
@@ -101,11 +106,20 @@ class StateGraph(GraphBuilder):
             The graph; later changes of the builder do not reach it.
 
         Raises:
-            GraphError: E1003, E1004 or E1005: what is wrong, where, and how to mend it.
+            GraphError: E1003, E1004 or E1005: what is wrong, where, and how to mend it; E1012, the checkpointer keeps
+                no logs.
         """
         del debug
+        _check_saver(checkpointer, name)
         holds = [
             (each,) if isinstance(each, str) else tuple(each or ()) for each in (interrupt_before, interrupt_after)
         ]
         plan = self.plan(name, before=holds[0], after=holds[1])
         return CompiledGraph(plan, checkpointer=checkpointer, cache=cache, store=store)
+
+
+def _check_saver(given: object, graph: str) -> None:
+    """Refuse what a type checker would have refused: LangGraph's own savers above all."""
+    if not isinstance(given, InMemorySaver | None):
+        what = f"checkpointer= is a {type(given).__name__}, which keeps no logs"
+        raise GraphError("E1012", what, where=f"graph {graph!r}", mend=_MEND_SAVER)
