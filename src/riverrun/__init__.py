@@ -14,17 +14,15 @@ from riverrun.events.kinds import Event, NodeChunk, Send
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.interrupt import Interrupt
 from riverrun.face.run import Run
-from riverrun.face.saver import InMemorySaver
+from riverrun.face.saver import InMemorySaver, MemorySaver
 from riverrun.face.snapshot import StateSnapshot
 from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import END, START, Command
 from riverrun.graph.policies import CachePolicy, RetryPolicy, TimeoutPolicy, collect, first_success, quorum
-from riverrun.graph.reducers import Overwrite, Remove, add_messages
+from riverrun.graph.reducers import MessagesState, Overwrite, Remove, add_messages
 from riverrun.log.view import View
 from riverrun.runs.cache import InMemoryCache
 from riverrun.runs.context import Context, get_config, get_stream_writer, interrupt
-
-MemorySaver = InMemorySaver  # its other name in LangGraph
 
 __all__ = [
     "END",
@@ -39,6 +37,7 @@ __all__ = [
     "InMemorySaver",
     "Interrupt",
     "MemorySaver",
+    "MessagesState",
     "NodeChunk",
     "Overwrite",
     "Remove",

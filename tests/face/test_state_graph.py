@@ -16,6 +16,7 @@ from riverrun.face.saver import InMemorySaver
 from riverrun.face.state_graph import StateGraph
 from riverrun.graph.node import START
 from riverrun.graph.policies import CachePolicy
+from riverrun.graph.reducers import MessagesState
 from riverrun.runs.cache import InMemoryCache
 from tests.face.chains import SECONDS, State, at, says
 
@@ -131,6 +132,16 @@ async def test_an_agent_of_a_library_and_what_adopt_made_of_one_are_nodes_as_gra
     builder.add_node("second", adopt(Agent(TestModel(custom_output_text="two")), takes="output", gives="input"))
     graph = builder.add_edge(START, "first").add_edge("first", "second").compile()
     assert {"input": "two", "output": "one"} == await graph.ainvoke({"input": "hello"})
+
+
+async def test_a_conversation_is_a_state_that_a_class_below_it_adds_keys_to():
+    class Talk(MessagesState, total=False):
+        mood: str
+
+    builder = StateGraph(Talk).add_node("answer", lambda state: {"messages": [("ai", "hello")], "mood": "good"})
+    state = await builder.add_edge(START, "answer").compile().ainvoke({"messages": ["hi"]})
+    assert [("user", "hi"), ("ai", "hello")] == [(each["role"], each["content"]) for each in state["messages"]]
+    assert "good" == state["mood"]
 
 
 class Told(TypedDict, total=False):

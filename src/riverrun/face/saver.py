@@ -71,3 +71,6 @@ class InMemorySaver:
     def key(run: str) -> RunKey:
         """Give the name of a run in the store."""
         return RunKey(TENANT, run)
+
+
+MemorySaver = InMemorySaver  # its other name in LangGraph

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 from msgspec import Struct, field
@@ -152,6 +152,16 @@ def add_messages(old: Any, new: Any) -> list[Any]:
             end += 1
         messages[place] = message
     return list(messages.values())
+
+
+class MessagesState(TypedDict):
+    """A conversation as a state, under LangGraph's name for it; a class below it may add keys.
+
+    Attributes:
+        messages: What was said, in order.
+    """
+
+    messages: Annotated[list[Any], add_messages]
 
 
 def _each(new: Any) -> Iterator[Any]:
