@@ -6,7 +6,7 @@ Its events become events of that run, its questions become questions of the node
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Any
 
@@ -40,6 +40,19 @@ class Called:
         for event in events:
             if isinstance(event, NodeEvent):
                 self._call.relay(event)
+
+    async def relayed(self, pages: AsyncIterable[list[Event]]) -> AsyncGenerator[list[Event], None]:
+        """Give the pages of the graph that is called, after its events have become events of the caller's run.
+
+        Args:
+            pages: As its run gives them.
+
+        Yields:
+            The same.
+        """
+        async for events in pages:
+            self.relay_all(events)
+            yield events
 
     async def result(self, begin: Callable[[], Awaitable[Begun | State]]) -> Any:
         """Run the graph to its end, asking what it asks in the name of the node.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
 from riverrun.base.clock import SystemClock
@@ -185,7 +185,7 @@ class CompiledGraph(Threaded):
         if stream_mode is None:
             begun = await self._begin(input, chosen, paced=True)
             if isinstance(begun, Begun):
-                async with aclosing(self._events(begun)) as pages:
+                async with self._reading(begun) as pages:
                     async for events in pages:
                         for event in events:
                             yield event
@@ -200,7 +200,7 @@ class CompiledGraph(Threaded):
             return
         before, base = begun.before, begun.base
         view = Modes(self.plan, stream_mode, subgraphs=subgraphs, version=version, before=before, base=base)
-        async with aclosing(self._events(begun)) as pages:
+        async with self._reading(begun) as pages:
             async for events in pages:
                 for event in events:
                     for part in view.take(event):
@@ -264,17 +264,15 @@ class CompiledGraph(Threaded):
     def _read(self, config: Config | None, **given: Any) -> Options:
         return read_options(merge_configs(self._config, config), **given)
 
-    async def _events(self, begun: Begun) -> AsyncGenerator[list[Event], None]:
+    @asynccontextmanager
+    async def _reading(self, begun: Begun) -> AsyncGenerator[AsyncGenerator[list[Event], None], None]:
         """Read a run as the one who sets its pace; it ends with this reader, and is heard where it was called."""
         call, run = call_inside(), begun.run
         pages = run.pages(begun.after, trims=self.checkpointer is None)
         try:
             with nullcontext() if call is None else call.stopping(run):
                 async with aclosing(pages):
-                    async for events in pages:
-                        if call is not None:
-                            call.relay_all(events)
-                        yield events
+                    yield pages if call is None else call.relayed(pages)
         finally:
             await run.leave("the reader left")
 

@@ -26,6 +26,7 @@ from riverrun.stores.memory import MemoryStore
 _log = logging.getLogger("riverrun.runs")
 _PAGE = 1000
 _TRIM = 64  # events that are forgotten in one go
+_LOOK_AGAIN_INTERVAL = 1.0  # in seconds, as in `riverrun.runs.reader`
 INTERRUPT = "__interrupt__"
 
 # asyncio keeps only weak references to tasks; a run that nobody waits for must live all the same.
@@ -144,20 +145,26 @@ class Run:
         Yields:
             Lists of events, never empty.
         """
-        trimmed = 0
-        async with aclosing(follow(self._store, self._row.key, after, limit=_PAGE)) as pages:
-            async for page in pages:
-                if page is None:
-                    continue
-                events = [record.event for record in page.records]
-                yield events
-                last = events[-1]
-                self._writer.consumed(last.seq)
-                if isinstance(last, RunInterrupted) and last.seq == self._machine.seq:
+        store, key, trimmed = self._store, self._row.key, 0
+        while True:
+            page = await store.read(key, after, _PAGE)
+            if not page.records:
+                if page.status == "ended":
                     return
-                if trims and not last.terminal and last.seq - trimmed >= _TRIM:
-                    trimmed = last.seq
-                    self._store.trim(self._row.key, last.seq)
+                await store.wait(key, after, _LOOK_AGAIN_INTERVAL)
+                continue
+            events = [record.event for record in page.records]
+            yield events
+            last = events[-1]
+            after = last.seq
+            self._writer.consumed(after)
+            if last.terminal or (isinstance(last, RunInterrupted) and after == self._machine.seq):
+                return
+            if trims and after - trimmed >= _TRIM:
+                trimmed = after
+                store.trim(key, after)
+            # Who has just said something mostly says more: to give way once is half of what it costs to be woken.
+            await asyncio.sleep(0)
 
     async def resume(self, answers: Mapping[str, Any] | Any = None) -> None:
         """Answer questions of the run; who asked runs again, and nobody else.

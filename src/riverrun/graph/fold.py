@@ -43,7 +43,7 @@ class Fold:
         self.pieces.append(value)
         if isinstance(value, str) and self.text:
             start = self.length
-            self.length += text_length(value)
+            self.length += len(value) if value.isascii() else text_length(value)
             return start
         self.text = False
         return None

@@ -1,6 +1,7 @@
 """The one loop that reads a log: a bounded batch, then the next, and at the tail wait for the hint.
 
-Every reader of every run uses it, in process and on every transport. It keeps a place and nothing else: no queue per
+Every reader of every run uses it, in process and on every transport, but for the one that sets the pace of a run
+(`riverrun.face.run`), which is the only one and needs no heartbeats. It keeps a place and nothing else: no queue per
 reader, so a slow one costs nothing, and a lost hint costs at most `_LOOK_AGAIN_INTERVAL`.
 """
 

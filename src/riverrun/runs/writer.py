@@ -44,6 +44,7 @@ class Writer:
         paced: The buffer is emptied by a sole reader (`consumed`) rather than by commits.
 
     Attributes:
+        full: Whether producers must wait (`room`) before they say more.
         controls_seen: The number of the last control that the run was told: one that crosses its parking is not lost.
     """
 
@@ -75,11 +76,7 @@ class Writer:
         self._closing = False
         self._over = False
         self.controls_seen = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether producers must wait (`room`) before they say more."""
-        return self._gauge.full
+        self.full = False  # kept, not asked of the gauge: every chunk looks at it (0.2 µs)
 
     def push(self) -> None:
         """Take note that the machine has said something.
@@ -96,12 +93,15 @@ class Writer:
             if self._unread is not None:
                 size_bytes = _weight(events)
                 self._gauge.add(len(events), size_bytes)
+                self.full = self._gauge.full
                 self._unread.append((self._head, len(events), size_bytes))
-            self._over = _rests(events[-1])
+            last = events[-1]
+            self._over = last.terminal or type(last) is RunInterrupted
             if not self._over:
                 return
         else:
             self._gauge.add(1, _weight([events[-1]]))
+            self.full = self._gauge.full
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -119,6 +119,7 @@ class Writer:
         while unread and unread[0][0] <= upto:
             _, items, size_bytes = unread.popleft()
             self._gauge.remove(items, size_bytes)
+        self.full = self._gauge.full
         if self._room:
             self._make_room()
 
@@ -156,6 +157,7 @@ class Writer:
             gauge = self._gauge.statistics()
             self._gauge.remove(gauge.items, gauge.size_bytes)
             self._gauge.add(len(self._machine.events), _weight(self._machine.events))
+            self.full = self._gauge.full
             self._make_room()
             # Answers that came meanwhile have made it go on already.
             self._over = _rests(batch[-1]) and not self._machine.events
