@@ -12,13 +12,15 @@ The cost of a meeting is the number of executions since the common origin. This 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
 
 from riverrun.base.errors import NodeError
 from riverrun.events.kinds import ErrorInfo
+from riverrun.graph.reducers import CONTROLS
 from riverrun.graph.state import Schema, State, settles
 
 Parents = tuple[tuple["Moment", int], ...]
@@ -70,8 +72,8 @@ def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:
     order = _merge_order(origin, parents)
     place = {moment: index for index, moment in enumerate(order)}
     # The origin itself may be a parent (a long and a short branch from one fork): it comes first.
-    ordered = tuple(sorted(parents, key=lambda parent: (place.get(parent[0], -1), parent[1])))
-    return _apply(schema, origin.state, order, place), origin, ordered
+    ranked = sorted([(place.get(moment, -1), edge, index) for index, (moment, edge) in enumerate(parents)])
+    return _apply(schema, origin.state, order, place), origin, tuple([parents[index] for _, _, index in ranked])
 
 
 def common_origin(parents: Parents) -> Moment:
@@ -95,6 +97,9 @@ def _origin_of_two(one: Moment, other: Moment) -> Moment:
 
 def _merge_order(origin: Moment, parents: Parents) -> list[Moment]:
     """Order everything since `origin`: ancestors first, and each branch whole before the next where that allows it."""
+    siblings = [(moment.parents[0][1], moment) for moment, _ in parents if _is_child(moment, origin)]
+    if len(siblings) == len(parents):  # a fork whose branches are one execution each: a third of the time
+        return _in_order(siblings)
     children: dict[Moment, list[tuple[int, Moment]]] = {origin: []}
     todo = [moment for moment, _ in parents if moment is not origin]
     while todo:
@@ -110,14 +115,14 @@ def _merge_order(origin: Moment, parents: Parents) -> list[Moment]:
     order: list[Moment] = []
     seen = {origin}
     # Reverse postorder of a depth-first walk that takes the last branch first puts the first branch first.
-    stack = [(origin, _last_first(children[origin]))]
+    stack = [(origin, _in_order(children[origin]))]
     while stack:
         moment, rest = stack[-1]
         while rest:
             following = rest.pop()
             if following not in seen:
                 seen.add(following)
-                stack.append((following, _last_first(children[following])))
+                stack.append((following, _in_order(children[following])))
                 break
         else:
             stack.pop()
@@ -127,8 +132,15 @@ def _merge_order(origin: Moment, parents: Parents) -> list[Moment]:
     return order
 
 
-def _last_first(branches: list[tuple[int, Moment]]) -> list[Moment]:
-    return [moment for _, moment in sorted(branches, key=lambda branch: branch[0])]
+def _is_child(moment: Moment, origin: Moment) -> bool:
+    return len(moment.parents) == 1 and moment.parents[0][0] is origin
+
+
+def _in_order(branches: list[tuple[int, Moment]]) -> list[Moment]:
+    return [moment for _, moment in sorted(branches, key=_edge_of)]
+
+
+_edge_of: Callable[[tuple[int, Moment]], int] = itemgetter(0)
 
 
 def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[Moment, int]) -> State:
@@ -142,7 +154,9 @@ def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[
     for key, writes in written.items():
         known = schema.keys.get(key)
         reduced = known is not None and known.reducer is not None
-        settling = [at for at, (_, value) in enumerate(writes) if settles(value)] if reduced else range(len(writes))
+        settling: Sequence[int] = range(len(writes))
+        if reduced:
+            settling = [at for at, (_, value) in enumerate(writes) if isinstance(value, CONTROLS) and settles(value)]
         values: Iterable[Any] = (value for _, value in writes)
         if len(writes) > 1 and settling:
             if ancestors is None:
@@ -150,7 +164,10 @@ def _apply(schema: Schema, base: State, order: Sequence[Moment], place: Mapping[
             _check_chain(key, [writes[at][0] for at in settling], place, ancestors)
             values = _since(writes, settling[-1], place, ancestors)
         for value in values:
-            schema.put(after, key, value)
+            if known is None or not reduced or isinstance(value, CONTROLS):
+                schema.put(after, key, value)
+            else:  # that it can be written was seen when its node wrote it
+                after[key] = schema.reduce(known, after, value)
     return after
 
 

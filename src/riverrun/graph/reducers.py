@@ -46,6 +46,9 @@ class Remove(Struct, frozen=True):
     name: str | int | None = field(default=None, name="$remove")
 
 
+CONTROLS = (Overwrite, Remove)  # the writes that are no plain data
+
+
 def replace(old: Any, new: Any) -> Any:
     """Take the later write. Unlike a key without a reducer it lets concurrent writes be: the last in merge order stays.
 

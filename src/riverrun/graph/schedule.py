@@ -153,7 +153,9 @@ class Schedule:
         # Most nodes are alone, or cannot be reached by anything alive: one bit operation says so.
         if not others or not others & self._nest.sources(live.number):
             return True
-        live.blocker = next((other for other in self.live if self._holds_back(other, live)), None)
+        # The last first: where branches end in the order in which they began, the first is the next to be gone, and
+        # each that arrives would have to look for another (1.2 µs).
+        live.blocker = next((other for other in reversed(self.live) if self._holds_back(other, live)), None)
         return live.blocker is None
 
     def _holds_back(self, other: Live, live: Live) -> bool:
@@ -161,8 +163,10 @@ class Schedule:
 
     def _mutually_blocked(self, ready: list[Live]) -> list[Live]:
         """Give the waiting executions that only wait for one another, so that nothing else could ever free them."""
-        suspects = [live for live in self._waiting.values() if live not in ready and self._goes_round(live)]
-        if not suspects:
+        for live in self._waiting.values():  # mostly they wait for what runs: a look at each says so
+            if live.blocker is not None and not live.blocker.running and live not in ready and self._goes_round(live):
+                break
+        else:
             return []
         held_back = [live for live in self._waiting.values() if live.blocker is not None and live not in ready]
         behind = {live: self._all_behind(live) for live in held_back}
