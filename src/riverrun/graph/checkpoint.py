@@ -35,7 +35,7 @@ _ENUMS = (RunState, StepState)
 _BY_NAME: dict[str, Any] = {each.__name__: each for each in (*OWN, *STRUCTS, *_ENUMS, *KINDS)}
 # The attributes in which what users wrote stands: there only what comes back from JSON as it is, because that is what a
 # replay of the log would find.
-_WRITTEN = frozenset({"base", "seen", "updates", "pieces", "arg", "note", "_given", "_final"})
+_WRITTEN = frozenset({"base", "seen", "reached", "updates", "pieces", "arg", "note", "_given", "_final"})
 _ROWS_OF_WRITTEN = frozenset({"writes", "_writes", "answers"})
 _REPLACED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, msgspec.DecodeError)
 

@@ -6,6 +6,8 @@ A sub graph that runs has a course of its own, inside a step of the graph around
 
 from __future__ import annotations
 
+from typing import cast
+
 from riverrun.base.errors import NodeError, RiverrunError
 from riverrun.events.kinds import ErrorInfo, RunStarted, Send
 from riverrun.graph.merge import Moment, Parents, common_origin, meet, node_of
@@ -111,7 +113,12 @@ class Course:
         node = self.plan.nodes[self.plan.names[live.number]]
         if node.join is not None and not live.called:
             self._check_join(node.name, node.join.least, live)
-        base, origin, live.parents = meet(self.plan.schema, live.parents)
+        parents = live.parents
+        if len(parents) == 1:
+            origin = parents[0][0]
+            base = origin.state
+        else:
+            base, origin, live.parents = meet(self.plan.schema, parents)
         ordinal = self._ordinals[node.name] = self._ordinals.get(node.name, 0) + 1
         live.exec_id = f"{self._path}{node.name}:{ordinal}"
         return Step.of(live.exec_id, self, node, live, base, origin)
@@ -152,10 +159,12 @@ class Course:
             moment = Moment(step.exec_id, (), after)
         if step is self._first:
             self._first = None
-        targets = () if step.jumps else plan.targets.get(step.source, ())
-        if step.goto:
-            self._trigger_all(step, moment, targets, step.goto)
-            return
+        targets, goto = () if step.jumps else plan.targets.get(step.source, ()), step.goto
+        if goto:
+            if targets or len(goto) > 1 or not isinstance(goto[0], str):
+                self._trigger_all(step, moment, targets, goto)
+                return
+            targets = cast("tuple[str, ...]", goto)
         if END in targets or not targets:
             self._leaves = (*self._leaves, (moment, 0))
         source, when = step.live.number, step.live.when

@@ -29,6 +29,8 @@ from riverrun.graph.standing import Standing
 from riverrun.graph.state import State
 from riverrun.graph.step import AskRouters, CancelNode, DropNode, JudgeNode
 
+# Names, because to ask an Enum for its member takes 80 ns, and a node asks several times.
+_RUNNING, _COMPLETED = RunState.RUNNING, StepState.COMPLETED
 _MEND_LIMIT = "Raise recursion_limit, or look for a loop that never ends; the state so far is kept"
 
 
@@ -46,10 +48,11 @@ class Flow(Standing):
         """Ask the routers of a node that gave back, unless nothing can follow any more."""
         step.given = True
         routers = step.course.plan.routers.get(step.source)
-        if routers and self.state is RunState.RUNNING and not step.jumps:
-            self.commands.append(AskRouters(step.exec_id, routers, dict(after)))
+        if routers and self.state is _RUNNING and not step.jumps:
+            step.reached = after
+            self.commands.append(AskRouters(step.exec_id, routers, after))
             return
-        step.state = StepState.COMPLETED
+        step.state = _COMPLETED
         self._completed(step, after, now, cached=cached)
 
     def _completed(self, step: Step, after: State, now: int, *, cached: bool = False) -> None:
@@ -96,29 +99,31 @@ class Flow(Standing):
 
     def _advance(self, course: Course, now: int) -> None:
         """Begin what may begin in a course, end what is done, and see whether the run rests."""
-        self._stirred.append(course)
         if self._advancing:  # the loop below goes on with it: a chain of empty sub graphs needs no stack
+            self._stirred.append(course)
             return
         self._advancing = True
         try:
+            self._stir(course, now)
             while self._stirred:
                 self._stir(self._stirred.pop(), now)
         finally:
             self._advancing = False
-        if self.state is RunState.ENDING:
-            if len(self.steps) == self._owners:
-                self._terminal(now)
-        elif self._questions and self.state is RunState.RUNNING and self._resting():
-            self._park(now)
+        if self.state is _RUNNING:
+            if self._questions.open and self._resting():
+                self._park(now)
+        elif self.state is RunState.ENDING and len(self.steps) == self._owners:
+            self._terminal(now)
 
     def _stir(self, course: Course, now: int) -> None:
-        if course.closed or self.state is not RunState.RUNNING:
+        if course.closed or self.state is not _RUNNING:
             return
-        for live in course.ready():
+        ready = course.ready()
+        for live in ready:
             # What began before it may have ended it, or the graph, or the run.
-            if not (live.gone or course.closed) and self.state is RunState.RUNNING:
+            if not (live.gone or course.closed) and self.state is _RUNNING:
                 self._begin(course, live, now)
-        if course.finished and not course.closed:
+        if not ready and course.finished:
             self._finish(course, now)
 
     def _begin(self, course: Course, live: Live, now: int) -> None:
@@ -294,7 +299,7 @@ class Flow(Standing):
     def _gone(self, step: Step, now: int) -> None:
         if step.given and step.node is not None:  # only its routers were cut off: what it did is done
             step.state = StepState.COMPLETED
-            self._completed(step, step.course.plan.schema.write(step.base, step.writes), now)
+            self._completed(step, self._after(step), now)
             return
         self._partial += (*step.cut_inside, *step.heard)
         del self.steps[step.exec_id]

@@ -42,6 +42,7 @@ class LoopNest:
         # computed at its first use and kept. For 10,000 nodes in a row the whole table would cost minutes.
         self._reach: dict[int, dict[int, Summary]] = {}
         self._sources: dict[int, int] = {}
+        self._ways: dict[tuple[int, int], tuple[int, bool, Round]] = {}
         self._predecessors: list[list[int]] | None = None
 
     def step(self, source: int, when: Round, target: int) -> Round:
@@ -55,13 +56,21 @@ class LoopNest:
         Returns:
             The round of the execution that it triggers.
         """
-        inside = self.around[target]
-        if not inside:
+        if not self.around[target]:
             return ()
+        way = self._ways.get((source, target))
+        if way is None:
+            way = self._ways[source, target] = self._way(source, target)
+        kept, again, entered = way
+        return (*when[:kept], when[kept] + 1) if again else when[:kept] + entered
+
+    def _way(self, source: int, target: int) -> tuple[int, bool, Round]:
+        """Say what an edge does to a round: how many counters stay, whether the next one grows, and what follows."""
+        inside = self.around[target]
         shared = _shared(self.around[source], inside)
         if shared == len(inside) and inside[-1] == target:
-            return (*when[: shared - 1], when[shared - 1] + 1)
-        return (*when[:shared], *(0,) * (len(inside) - shared))
+            return shared - 1, True, ()
+        return shared, False, (0,) * (len(inside) - shared)
 
     def holds_back(self, source: int, when: Round, target: int, target_round: Round) -> bool:
         """Say whether an execution of `source` can still result in `target` at a round not later than `target_round`.

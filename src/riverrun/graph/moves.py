@@ -17,6 +17,8 @@ AnyState = TypeVar("AnyState", bound=Enum)
 class RunState(Enum):
     """Where a run is."""
 
+    __hash__ = object.__hash__  # in C; that of Enum is a function, called for every look into a table
+
     NEW = "new"
     RUNNING = "running"
     PARKED = "parked"  # nothing runs; questions are open
@@ -26,6 +28,8 @@ class RunState(Enum):
 
 class StepState(Enum):
     """Where one execution of a node is."""
+
+    __hash__ = object.__hash__  # as above
 
     RUNNING = "running"
     PARKED = "parked"  # it waits for an answer

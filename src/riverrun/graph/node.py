@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -68,7 +68,7 @@ class Command(Struct, Generic[Target], frozen=True, kw_only=True):
         )
 
 
-class Node(Struct, frozen=True, kw_only=True):
+class Node(Struct, frozen=True, kw_only=True, dict=True):
     """One node of a plan.
 
     Attributes:
@@ -109,7 +109,7 @@ class Node(Struct, frozen=True, kw_only=True):
     sees: frozenset[str] | None = None
     metadata: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether nothing but its function decides what becomes of an attempt."""
         return self.timeout is None and self.cache is None and not self.retries and self.handler is None

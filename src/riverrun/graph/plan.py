@@ -61,6 +61,10 @@ class Router(Struct, frozen=True, kw_only=True):
         """
         if answer is None:
             return ()
+        if type(answer) is str:  # as most are
+            meant = answer if self.path_map is None else self.path_map.get(answer)
+            if meant is not None and (meant in known or meant == END):
+                return (meant,)
         answers = answer if isinstance(answer, (list, tuple)) else [answer]
         targets: list[str | Send] = []
         for one in answers:

@@ -14,22 +14,26 @@ from riverrun.graph.course import Step
 
 
 class Questions:
-    """The open questions of one run, in the order in which they were asked."""
+    """The open questions of one run, in the order in which they were asked.
+
+    Attributes:
+        open: By id: each question, and who asked it.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[Step, Question]] = {}
+        self.open: dict[str, tuple[Step, Question]] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.open)
 
     @property
     def all(self) -> tuple[Question, ...]:
         """The questions."""
-        return tuple(question for _, question in self._open.values())
+        return tuple(question for _, question in self.open.values())
 
     def ask(self, step: Step, question: Question) -> None:
         """Note a question; its step waits."""
-        self._open[question.id] = (step, question)
+        self.open[question.id] = (step, question)
 
     def check(self, answers: Mapping[str, Json]) -> None:
         """Refuse answers to what is not asked.
@@ -41,12 +45,12 @@ class Questions:
 
     def take(self, name: str) -> tuple[Step, Question]:
         """Give a question that is answered, and who asked it."""
-        return self._open.pop(name)
+        return self.open.pop(name)
 
     def forget(self, step: Step) -> None:
         """Drop what a step asked that waits no more."""
-        for name in [name for name, (asker, _) in self._open.items() if asker is step]:
-            del self._open[name]
+        for name in [name for name, (asker, _) in self.open.items() if asker is step]:
+            del self.open[name]
 
 
 def check_answers(questions: Sequence[Question], answers: Mapping[str, Json]) -> None:

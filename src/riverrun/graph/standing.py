@@ -12,7 +12,7 @@ from typing import Any
 from riverrun.base.errors import IllegalMove, NodeError
 from riverrun.events.kinds import ErrorInfo, Event, Question, RunCompleted, RunInterrupted, Send
 from riverrun.graph.course import Course, Step
-from riverrun.graph.moves import RUN_MOVES, RunState, StepState, move
+from riverrun.graph.moves import RUN_MOVES, STEP_MOVES, RunState, StepState, move
 from riverrun.graph.node import START
 from riverrun.graph.plan import Plan
 from riverrun.graph.questions import Questions
@@ -135,8 +135,16 @@ class Standing:
         step = self.steps.get(exec_id)
         if step is None:
             raise IllegalMove("E3012", f"there is no execution {exec_id!r} that could take the signal {signal!r}")
-        step.take(signal)
+        following = STEP_MOVES[step.state].get(signal)
+        if following is None:
+            step.take(signal)  # which says why not
+        else:
+            step.state = following
         return step
+
+    def _after(self, step: Step) -> State:
+        """Give the state after a step whose routers were asked; one that was brought back makes it again."""
+        return step.course.plan.schema.write(step.base, step.writes) if step.reached is None else step.reached
 
     def _emit(self, kind: Callable[..., Event], now: int, **fields: object) -> None:
         self.seq += 1

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context as Variables
 from typing import Any
 
+from msgspec import Struct
+
 from riverrun.base.errors import Fenced, RiverrunError
 from riverrun.runs.context import Context
 from riverrun.runs.pool import Pool
@@ -19,7 +21,7 @@ from riverrun.runs.pool import Pool
 _log = logging.getLogger("riverrun.runs")
 
 
-class Place:
+class Place(Struct, eq=False):
     """Where a lane is: at one execution.
 
     Attributes:
@@ -27,23 +29,18 @@ class Place:
         told: Whether the execution was told to end.
         heard: Whether it matters how it ends.
         abandoned: Whether nobody waits for it any more.
+        counts: Whether it matters how the execution ends, and somebody still waits for it.
         context: What the node there may ask of its run, once it has begun.
+        timer: Rings when the execution has had time enough to end.
     """
 
-    __slots__ = ("abandoned", "context", "heard", "task", "timer", "told")
-
-    def __init__(self, task: asyncio.Task[None] | None) -> None:
-        self.task = task
-        self.told = False
-        self.heard = True
-        self.abandoned = False
-        self.timer: asyncio.TimerHandle | None = None
-        self.context: Context | None = None
-
-    @property
-    def counts(self) -> bool:
-        """Whether it matters how the execution ends, and somebody still waits for it."""
-        return self.heard and not self.abandoned
+    task: asyncio.Task[None] | None
+    told: bool = False
+    heard: bool = True
+    abandoned: bool = False
+    counts: bool = True
+    context: Context | None = None
+    timer: asyncio.TimerHandle | None = None
 
 
 class Lanes:
@@ -147,7 +144,7 @@ class Lanes:
         place = self._places.get(exec_id)
         if place is None:  # ordered, but not begun
             place = self._places[exec_id] = Place(None)
-        place.told, place.heard = True, heard
+        place.told, place.heard, place.counts = True, heard, heard
         if place.context is not None:
             place.context.tell_stopping()
         if place.task is not None:  # else it looks at `told` when it begins
@@ -192,7 +189,7 @@ class Lanes:
             self._abandoned(exec_id)
 
     def _leave(self, place: Place) -> None:
-        place.abandoned = True
+        place.abandoned, place.counts = True, False
         for exec_id, one in list(self._places.items()):
             if one is place:
                 del self._places[exec_id]

@@ -372,7 +372,7 @@ def _error(node: Node, code: str, what: str) -> NodeError:
 
 async def ask_routers(
     routers: tuple[Router, ...], state: State, known: Mapping[str, object], context: Callable[[], Context]
-) -> list[str | Send]:
+) -> tuple[str | Send, ...]:
     """Ask routers where a node leads.
 
     A sync router is called here, on the event loop: it looks at the state and answers. Through the pool, a loop of a
@@ -391,7 +391,7 @@ async def ask_routers(
         NodeError: E3006, an answer leads nowhere.
         Exception: Whatever the user's code raised.
     """
-    targets: list[str | Send] = []
+    targets: tuple[str | Send, ...] = ()
     for router in routers:
         if router.wants:
             given = context()
@@ -401,7 +401,8 @@ async def ask_routers(
             answer = router.function(dict(state))
         if hasattr(answer, "__await__"):
             answer = await answer
-        targets.extend(router.resolve(answer, known))
+        resolved = router.resolve(answer, known)
+        targets = (*targets, *resolved) if targets else resolved
     return targets
 
 
