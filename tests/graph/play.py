@@ -196,6 +196,9 @@ class Play:
     def answer(self) -> None:
         """Answer some of what is asked, or all of it; now and then the first answer to a question does not fit."""
         waiting = list(self.open.values())
+        if waiting and self.machine.state is RunState.PARKED and self.pick(4) == 3:
+            self.machine.unanswered(self._now)  # something woke it for nothing
+            return
         answers = {}
         for _ in range(1 + self.pick(len(waiting)) if waiting else 0):
             question = waiting.pop(self.pick(len(waiting)))

@@ -21,6 +21,7 @@ from riverrun.events.kinds import (
     RunStopped,
 )
 from riverrun.graph.fork import end_of_work, fork
+from riverrun.graph.moves import RunState
 from riverrun.graph.replay import replay
 from tests.graph.drawn import whole
 from tests.graph.play import RUN, check_log, chooser, go_on, play, run_started, through_json
@@ -174,3 +175,33 @@ def test_answers_to_a_fork_are_counted_from_its_own_inbox():
         game.advance()
     assert 7 == game.machine.control
     assert 0 == replay(plan, OTHER, forked(plan, game.log)).control
+
+
+def parked_and_answered(answers=1):
+    """Play a run that asks twice: answered so often, each time after 1,000 ms."""
+    sketch = Sketch((1,), ((-1, 0),), manners={0: Manner(asks=2)})
+    game = play(sketch, sketch.plan(), impatient=False)
+    for count in range(answers + 1):
+        while not game.open:
+            game.advance()
+        if count < answers:
+            game.machine.resumed(dict.fromkeys(game.open, "ok1"), game.log[-1].ts + 1000)
+            game.drain()
+    return sketch.plan(), game
+
+
+def test_the_time_that_a_run_was_parked_is_no_time_of_its_fork():
+    plan, game = parked_and_answered()
+    assert 1000 == game.machine.parked_ms
+    copied = forked(plan, game.log, at=next(event.seq for event in game.log if event.type == "run.resumed"))
+    assert 0 == replay(plan, OTHER, copied).parked_ms
+
+
+def test_a_fork_of_a_parked_run_is_parked_from_its_own_beginning():
+    plan, game = parked_and_answered()
+    copied = forked(plan, game.log)
+    machine = replay(plan, OTHER, copied)
+    assert (0, RunState.PARKED) == (machine.parked_ms, machine.state)
+    machine.resumed(dict.fromkeys(game.open, "ok2"), copied[-1].ts + 70)
+    assert 70 == machine.parked_ms
+    assert 70 == replay(plan, OTHER, [*copied, *machine.events]).parked_ms

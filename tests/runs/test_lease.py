@@ -212,3 +212,18 @@ async def test_a_keeper_can_be_opened_again():
 
 async def test_closing_what_was_never_opened_is_harmless():
     await Holding().keeper.close()
+
+
+async def test_what_is_in_the_inbox_is_heard_before_the_wait_for_it_is_over(holding):
+    for reason in ("one", "two"):
+        await holding.store.control(KEY, "stop", {"reason": reason})
+    await asyncio.wait_for(holding.keeper.heard(KEY, 1), 30)
+    assert [(1, "one"), (2, "two")] == holding.asked
+    await asyncio.wait_for(holding.keeper.heard(KEY, 1), 30)  # also when there is nothing
+
+
+async def test_nothing_is_heard_for_an_owner_whose_epoch_is_over(holding):
+    count = len(holding.store.renewals)
+    future = holding.keeper.heard(KEY, 7)
+    await holding.store.until_renewed(count + 1)
+    assert not future.done()

@@ -52,6 +52,7 @@ RUN_MOVES: dict[RunState, dict[str, RunState]] = {
     },
     RunState.PARKED: {
         "resumed": RunState.RUNNING,
+        "unanswered": RunState.PARKED,
         "stopped": RunState.ENDING,
         "expired": RunState.ENDING,
         "broke": RunState.ENDING,

@@ -30,6 +30,7 @@ from riverrun.events.kinds import (
     NodeStarted,
     RunFailed,
     RunForked,
+    RunInterrupted,
     RunLost,
     RunResumed,
     RunStarted,
@@ -189,6 +190,7 @@ _SIGNALS: dict[type[Event], Callable[[Machine, Any], None]] = {
         event.exec, event.reason, event.ts, error=event.error, delay=event.delay
     ),
     RunResumed: lambda machine, event: machine.resumed(event.answers, event.ts, event.control),
+    RunInterrupted: lambda machine, event: machine.unanswered(event.ts),  # else it followed from what was before it
 }
 
 
@@ -209,9 +211,7 @@ def _take_over(machine: Machine, event: RunTakenOver | RunForked) -> None:
     unborn = {made.exec for made in lost if isinstance(made, (NodeStarted, NodeRetrying))}
     machine.seq = event.seq
     if isinstance(event, RunForked):
-        machine.control = 0  # the answers that were copied came out of another inbox
-        if event.limit is not None:
-            machine.limit = event.limit
+        machine.forked(event.limit, event.ts)
     for made in lost:
         machine.seq += 1
         machine.events.append(replace(made, seq=machine.seq))

@@ -131,6 +131,27 @@ class Standing:
         course.plan.check_goto(step.name, targets)
         return course.plan
 
+    def unanswered(self, now: int) -> None:
+        """Take in that it was woken by nothing that it waits for: it says again what that is, and stays parked.
+
+        Raises:
+            IllegalMove: E3012, it is not parked.
+        """
+        self.state = move(RUN_MOVES, self.state, "unanswered", "the run")
+        self._emit(RunInterrupted, now, questions=self._questions.all)
+
+    def forked(self, limit: int | None, now: int) -> None:
+        """Take in that all before was copied from another run: its inbox and its time are not those of this one.
+
+        Args:
+            limit: Executions of nodes that this one may make, counted from the beginning; None: as before.
+            now: Milliseconds since the Unix epoch.
+        """
+        self.control = 0
+        self.parked_ms, self._parked_since = 0, now
+        if limit is not None:
+            self.limit = limit
+
     def _take(self, exec_id: str, signal: str) -> Step:
         step = self.steps.get(exec_id)
         if step is None:

@@ -107,6 +107,25 @@ class LeaseKeeper:
             if lease is not None and lease.epoch == epoch:
                 del self._leases[key]
 
+    def heard(self, key: RunKey, epoch: int) -> asyncio.Future[None]:
+        """Ask for what is in the inbox of a run that is kept.
+
+        Args:
+            key: Which run.
+            epoch: Under which it is kept.
+
+        Returns:
+            A future that is done once `asked` was called with every control that was there when the run was claimed;
+            never, where the run is lost.
+        """
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            lease = self._leases.get(key)
+            if lease is not None and lease.epoch == epoch:
+                lease.waiting.append(future)
+        self._look.set()
+        return future
+
     def look_now(self) -> None:
         """Renew now rather than later, to hear of controls at once."""
         self._look.set()

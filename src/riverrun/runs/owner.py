@@ -202,6 +202,10 @@ class Owner:
                 self._asked(row.key, early.popleft(), early)
             if machine.state is RunState.ENDED and not machine.events:
                 return
+            if machine.state is RunState.PARKED and not machine.events:
+                await self._leases.heard(row.key, row.epoch)
+                if machine.state is RunState.PARKED and not machine.events:  # nothing that was heard makes it go on
+                    machine.unanswered(self._clock.now_ms())
             await driver.run(started)
             self._counts["parked" if machine.state is RunState.PARKED else "ended"] += 1
             if (failure := machine.failure) is not None:

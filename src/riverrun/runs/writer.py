@@ -89,7 +89,9 @@ class Writer:
             return
         if self._at_once is not None:
             self._machine.events = []
-            self._head = self._at_once.append_now(self._key, self._epoch, self._head, events)
+            self._head = self._at_once.append_now(
+                self._key, self._epoch, self._head, events, controls_seen=self.controls_seen
+            )
             if self._unread is not None:
                 size_bytes = _weight(events)
                 self._gauge.add(len(events), size_bytes)
