@@ -73,10 +73,11 @@ def test_ctrl_c_ends_with_130(cli, monkeypatch):
     assert (130, "", "") == cli("explain")
 
 
-def test_it_can_be_run_as_a_module(monkeypatch, capsys):
+@pytest.mark.parametrize("module", ["riverrun", "riverrun.cli"])
+def test_it_can_be_run_as_a_module(module, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["riverrun", "explain", "E1001"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("riverrun.cli", run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     assert 0 == ended.value.code
     assert capsys.readouterr().out.startswith("E1001 ")
     assert callable(explain)
