@@ -79,6 +79,11 @@ class Standing:
         return error if isinstance(error, ErrorInfo) else None
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it is parked and has nothing more to say."""
+        return self.state is RunState.PARKED and not self.events
+
+    @property
     def held(self) -> bool:
         """Whether it waits at its beginning."""
         return self._held is not None and self.state is RunState.PARKED

@@ -202,9 +202,9 @@ class Owner:
                 self._asked(row.key, early.popleft(), early)
             if machine.state is RunState.ENDED and not machine.events:
                 return
-            if machine.state is RunState.PARKED and not machine.events:
+            if machine.at_rest:
                 await self._leases.heard(row.key, row.epoch)
-                if machine.state is RunState.PARKED and not machine.events:  # nothing that was heard makes it go on
+                if machine.at_rest:  # nothing that was heard makes it go on
                     machine.unanswered(self._clock.now_ms())
             await driver.run(started)
             self._counts["parked" if machine.state is RunState.PARKED else "ended"] += 1
