@@ -10,12 +10,13 @@ It does not know HTTP, other runs, or where the log lives.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from riverrun.base.clock import Clock
 from riverrun.base.errors import Fenced, Interrupted, NodeError
-from riverrun.events.kinds import ErrorInfo, RunStarted
+from riverrun.events.kinds import RunStarted
 from riverrun.graph.course import Course
 from riverrun.graph.machine import Machine, error_info
 from riverrun.graph.moves import RunState
@@ -75,7 +76,6 @@ class Driver(Voices):
         self._facts = facts
         self._cache = cache
         self._may_begin = may_begin
-        self._raised: dict[ErrorInfo, BaseException] = {}
 
     async def run(self, started: RunStarted) -> None:
         """Run until the terminal event is in the log, or `run.interrupted` and nothing that would go on.
@@ -101,10 +101,6 @@ class Driver(Voices):
             if timer is not None:
                 timer.cancel()
             self._writer.release()
-
-    def cause(self, error: ErrorInfo) -> BaseException | None:
-        """Give the exception that user code raised, of which readers were told this; None where nobody raised it."""
-        return self._raised.get(error)
 
     def stop(self, reason: str) -> None:
         """End the run because its user wants it to end. Does nothing once it is ending."""
@@ -136,13 +132,19 @@ class Driver(Voices):
 
     def _go_on(self) -> None:
         if self._lanes.open:  # else not begun: `run` will find the orders
-            following = self._next()
+            waiting: deque[Work] = deque()
+            following = self._next(waiting)
             self._push()
+            self._spread(waiting)
             if following is not None:
-                self._lanes.start(following.exec_id, self._lane(following))
+                self._lanes.start(following.exec_id, self._lane(following, waiting))
 
-    def _next(self) -> Work | None:
-        """Carry out what the machine ordered; give the first piece of work to the lane that asks."""
+    def _next(self, waiting: deque[Work]) -> Work | None:
+        """Carry out what the machine ordered, and give the lane that asks its next piece of work.
+
+        Where one node is followed by many, they wait for this lane: one that never waits itself runs them all. What it
+        does not get to in this turn of the loop gets lanes of its own (a task for each at once: 7 µs of a branch).
+        """
         orders, self.machine.commands = self.machine.commands, []
         mine: Work | None = None
         for order in orders:
@@ -151,10 +153,17 @@ class Driver(Voices):
             elif mine is None:
                 mine = order
             else:
-                self._lanes.start(order.exec_id, self._lane(order))
-        return mine
+                if not waiting:
+                    asyncio.get_running_loop().call_soon(self._spread, waiting)
+                waiting.append(order)
+        return waiting.popleft() if mine is None and waiting else mine
 
-    async def _lane(self, work: Work) -> None:
+    def _spread(self, waiting: deque[Work]) -> None:
+        while waiting:
+            order = waiting.popleft()
+            self._lanes.start(order.exec_id, self._lane(order, deque()))
+
+    async def _lane(self, work: Work, waiting: deque[Work]) -> None:
         task, lanes = asyncio.current_task(), self._lanes
         following: Work | None = work
         while following is not None:
@@ -175,7 +184,7 @@ class Driver(Voices):
                 lanes.leave(exec_id, place)
             if place.abandoned:
                 return
-            following = self._next()
+            following = self._next(waiting)
             self._push()
             if lanes.leaving:  # and the node did not care: its work counts, nothing follows
                 raise asyncio.CancelledError
@@ -227,35 +236,6 @@ class Driver(Voices):
                 check_json(node, result)
             return Outcome(update=result)
         return await self._execution(order, course).take(result)
-
-    def _returned(self, exec_id: str, outcome: Outcome, place: Place) -> None:
-        self._tell_blocked()
-        if reach:
-            reach("node.after")
-        if place.counts:
-            self.machine.returned(
-                exec_id,
-                outcome.update,
-                outcome.streamed,
-                outcome.goto,
-                self._now(),
-                leaves=outcome.leaves,
-                cached=outcome.cached,
-            )
-
-    def _asked(self, exec_id: str, asked: Interrupted, place: Place) -> None:
-        self._tell_blocked()
-        if place.told or place.abandoned:  # nobody will answer
-            raise asyncio.CancelledError
-        self.machine.asked(exec_id, asked.place, asked.value, self._now(), schema=asked.schema, problem=asked.problem)
-
-    def _failed(self, exec_id: str, node: str, error: BaseException, place: Place) -> None:
-        self._tell_blocked()
-        if not place.counts:
-            return
-        info = describe(error, node)
-        self._raised[info] = error
-        self.machine.failed(exec_id, info, self._now())
 
     async def _ask(self, order: AskRouters, place: Place) -> None:
         plan = self.machine.steps[order.exec_id].course.plan
@@ -334,7 +314,7 @@ class Driver(Voices):
         )
 
     def _context(self, order: RunNode, place: Place | None) -> Context:
-        made = Context(self._facts, order, self, remaining_steps=self.machine.remaining)
+        made = Context(self._facts, order, self, self.machine.limit - self.machine.made)
         if place is not None:
             place.context = made
         return made

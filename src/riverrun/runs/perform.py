@@ -323,9 +323,9 @@ def begin(node: Node, state: State, context: Context, pool: Pool) -> Any:
         What must be awaited, where the node is `async` or `sync`; else what `Execution.take` takes.
     """
     running.set(context)
-    arguments: tuple[Any, ...] = (state,)
-    if node.wants:
-        arguments = (state, *[context.give(what) for what in node.wants])
+    if node.manner == "async" and not (node.wants or node.wants_named):
+        return node.function(state)
+    arguments = (state, *[context.give(what) for what in node.wants])
     named = {name: context.give(what) for name, what in node.wants_named} if node.wants_named else {}
     if node.manner == "sync":
         return pool.run(node.function, *arguments, **named)

@@ -5,15 +5,18 @@ The half of the driver that nodes talk to; it starts and cancels nothing (`river
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from riverrun.base.errors import RiverrunError
-from riverrun.events.kinds import NodeEvent
+from riverrun.base.errors import Interrupted, RiverrunError
+from riverrun.events.kinds import ErrorInfo, NodeEvent
 from riverrun.graph.machine import Machine
 from riverrun.graph.step import relay
 from riverrun.runs.attempts import Deadline
-from riverrun.runs.lanes import Lanes
+from riverrun.runs.lanes import Lanes, Place
+from riverrun.runs.perform import Outcome, describe
+from riverrun.runs.points import reach
 from riverrun.runs.watchdog import Blocked, Watch
 from riverrun.runs.writer import Writer
 
@@ -40,6 +43,7 @@ class Voices:
         self._now = now
         self._deadlines: dict[str, Deadline] = {}
         self._watch: Watch | None = None
+        self._raised: dict[ErrorInfo, BaseException] = {}
 
     def chunk(self, exec_id: str, key: str | None, value: object) -> None:
         """Take a chunk of a node."""
@@ -124,3 +128,38 @@ class Voices:
             self._deadlines.pop(exec_id, None)
         else:
             self._deadlines[exec_id] = deadline
+
+    # How a node ended
+
+    def cause(self, error: ErrorInfo) -> BaseException | None:
+        """Give the exception that user code raised, of which readers were told this; None where nobody raised it."""
+        return self._raised.get(error)
+
+    def _returned(self, exec_id: str, outcome: Outcome, place: Place) -> None:
+        self._tell_blocked()
+        if reach:
+            reach("node.after")
+        if place.counts:
+            self.machine.returned(
+                exec_id,
+                outcome.update,
+                outcome.streamed,
+                outcome.goto,
+                self._now(),
+                leaves=outcome.leaves,
+                cached=outcome.cached,
+            )
+
+    def _asked(self, exec_id: str, asked: Interrupted, place: Place) -> None:
+        self._tell_blocked()
+        if place.told or place.abandoned:  # nobody will answer
+            raise asyncio.CancelledError
+        self.machine.asked(exec_id, asked.place, asked.value, self._now(), schema=asked.schema, problem=asked.problem)
+
+    def _failed(self, exec_id: str, node: str, error: BaseException, place: Place) -> None:
+        self._tell_blocked()
+        if not place.counts:
+            return
+        info = describe(error, node)
+        self._raised[info] = error
+        self.machine.failed(exec_id, info, self._now())
