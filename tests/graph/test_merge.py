@@ -39,7 +39,7 @@ class History:
         else:
             edges = tuple((self.moments[parent], place) for parent, place in parents)
             seen, origin, ordered = meet(SCHEMA, edges)
-            moment = Moment(name, ordered, SCHEMA.write(seen, writes), writes, origin)
+            moment = Moment.since(origin, name, ordered, SCHEMA.write(seen, writes), writes)
         self.moments[name] = moment
         return moment
 
@@ -127,8 +127,8 @@ def test_writing_again_in_one_branch_is_no_conflict():
 
 def test_writing_several_times_in_one_node_is_no_conflict():
     first = Moment("o", (), {}, ())
-    one = Moment("a", ((first, 0),), {"x": 2}, ({"x": 1}, {"x": 2}), first)
-    other = Moment("b", ((first, 1),), {}, (), first)
+    one = Moment.since(first, "a", ((first, 0),), {"x": 2}, ({"x": 1}, {"x": 2}))
+    other = Moment.since(first, "b", ((first, 1),), {})
     assert {"x": 2} == meet(SCHEMA, ((one, 0), (other, 0)))[0]
 
 
@@ -148,8 +148,8 @@ def test_a_key_with_a_reducer_is_never_in_conflict():
 
 def test_a_reducer_that_raises_where_branches_meet_is_named():
     first = Moment("o", (), {}, ())
-    one = Moment("a", ((first, 0),), {}, ({"log": 5},), first)
-    other = Moment("b", ((first, 1),), {}, (), first)
+    one = Moment.since(first, "a", ((first, 0),), {}, ({"log": 5},))
+    other = Moment.since(first, "b", ((first, 1),), {})
     with pytest.raises(NodeError) as caught:
         meet(SCHEMA, ((one, 0), (other, 0)))
     assert "E3007" == caught.value.code
@@ -248,7 +248,7 @@ def forked(left, right, longer=None):
         before = moments.moments[parent]
         writes = ({"log": write},) if write is not None else ()
         after = SCHEMA.write(before.state, writes)
-        moments.moments[name] = Moment(name, ((before, edge),), after, writes, before)
+        moments.moments[name] = Moment.since(before, name, ((before, edge),), after, writes)
 
     add("l:1", "o", 0, left)
     add("r:1", "o", 1, right)

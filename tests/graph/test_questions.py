@@ -19,7 +19,7 @@ COURSE = Course(GraphBuilder(dict).add_node("a", lambda state: None).add_edge(ST
 
 
 def step(name):
-    return Step.of(name, COURSE, COURSE.plan.nodes["a"], Live(1, ()), {}, Moment("", (), {}))
+    return Step(name, COURSE, COURSE.plan.nodes["a"], Live(1, ()), {}, Moment("", (), {}))
 
 
 def ask(exec_id, place=1, kind="asked"):

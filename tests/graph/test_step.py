@@ -21,7 +21,9 @@ COURSE = Course(GraphBuilder(dict).add_node("a", lambda state: None).add_edge(ST
 
 def step(name="a:1", node=True):
     made = read_node("a", lambda state: None, agent="Ann", key=None) if node else None
-    return Step.of(name, COURSE, made, Live(1, ()), {}, ORIGIN)
+    if made is None:
+        return Step(name, COURSE, None, Live(0, ()), {}, ORIGIN)
+    return Step(name, COURSE, made, Live(1, ()), {}, ORIGIN, "a", "a", "Ann")
 
 
 def test_an_illegal_signal_leaves_it_where_it_was():

@@ -6,7 +6,7 @@ A sub graph that runs has a course of its own, inside a step of the graph around
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
 
 from riverrun.base.errors import NodeError, RiverrunError
 from riverrun.events.kinds import ErrorInfo, RunStarted, Send
@@ -84,7 +84,8 @@ class Course:
         live = Live(0, ())
         if behind is not None:
             live = Live(self.plan.number[behind], self.plan.nest.outset(self.plan.number[behind]))
-        step = self._first = Step.of(self.first_id, self, None, live, base, Moment("", (), base))
+        origin = Moment("", (), base)
+        step = self._first = Step(self.first_id, self, None, live, base, origin, seen=base, attempt=self.attempt)
         self._given = given
         step.updates = [given]
         if behind is not None:
@@ -121,7 +122,8 @@ class Course:
             base, origin, live.parents = meet(self.plan.schema, parents)
         ordinal = self._ordinals[node.name] = self._ordinals.get(node.name, 0) + 1
         live.exec_id = f"{self._path}{node.name}:{ordinal}"
-        return Step.of(live.exec_id, self, node, live, base, origin)
+        name, seen = node.name, live.arg if live.called else base
+        return Step(live.exec_id, self, node, live, base, origin, name, name, node.agent, seen, self.attempt)
 
     def holds(self, step: Step) -> str | None:
         """Say whether the run was told to hold `before` this step, or `after` what it follows."""
@@ -141,52 +143,55 @@ class Course:
         chosen = (each if isinstance(each, str) else each.node for each in step.goto or ())
         return tuple(name for name in dict.fromkeys((*names, *chosen)) if name != END)
 
-    def complete(self, step: Step, after: State) -> None:
+    def complete(self, step: Step, after: State, *, lone: bool = False) -> Live | None:
         """Take in that a step ended well, and trigger what follows it.
 
         Args:
             step: Which one.
             after: The state after it.
+            lone: Whether what follows may begin here, where nothing else is alive.
+
+        Returns:
+            What has begun here, and must be begun by the machine; None: `ready` will say.
         """
         schedule, plan = self._schedule, self.plan
+        source, when = step.live.number, step.live.when
+        targets, calls = self._following(step)
+        if lone and len(targets) == 1 and not (calls or self._leaves) and len(schedule.live) == 1:
+            number = plan.number[targets[0]]
+            if targets[0] != END:
+                moment = Moment(step.exec_id, (), after)
+                return schedule.hand_on(step.live, number, plan.nest.step(source, when, number), moment)
         if step.node is not None:
             schedule.end(step.live)
         if schedule.live or self._leaves:
-            moment = Moment(step.exec_id, step.live.parents, after, step.writes, step.origin)
+            moment = Moment.since(step.origin, step.exec_id, step.live.parents, after, step.writes)
         else:
             # Nothing else is alive, so no meeting will look further back than this: it has no past. A loop of a million
             # steps keeps one moment, not a million.
             moment = Moment(step.exec_id, (), after)
         if step is self._first:
             self._first = None
-        targets, goto = () if step.jumps else plan.targets.get(step.source, ()), step.goto
-        if goto:
-            if targets or len(goto) > 1 or not isinstance(goto[0], str):
-                self._trigger_all(step, moment, targets, goto)
-                return
-            targets = cast("tuple[str, ...]", goto)
-        if END in targets or not targets:
+        if END in targets or not (targets or calls):
             self._leaves = (*self._leaves, (moment, 0))
-        source, when = step.live.number, step.live.when
         for edge, target in enumerate(targets):
             if target != END:
                 number = plan.number[target]
                 schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
-
-    def _trigger_all(self, step: Step, moment: Moment, targets: tuple[str, ...], goto: tuple[str | Send, ...]) -> None:
-        """Trigger plain and chosen targets, each name once, and then make the calls."""
-        names = dict.fromkeys((*targets, *(each for each in goto if isinstance(each, str))))
-        calls = [each for each in goto if isinstance(each, Send)]
-        if END in names or not (names or calls):
-            self._leaves = (*self._leaves, (moment, 0))
-        plan, source, when = self.plan, step.live.number, step.live.when
-        for edge, target in enumerate(names):
-            if target != END:
-                number = plan.number[target]
-                self._schedule.trigger(number, plan.nest.step(source, when, number), moment, edge)
-        for edge, call in enumerate(calls, len(names)):
+        for edge, call in enumerate(calls, len(targets)):
             number = plan.number[call.node]
-            self._schedule.call(number, plan.nest.step(source, when, number), moment, edge, call.arg)
+            schedule.call(number, plan.nest.step(source, when, number), moment, edge, call.arg)
+        return None
+
+    def _following(self, step: Step) -> tuple[tuple[str, ...], Sequence[Send]]:
+        """Give the targets of a step, plain and chosen, each name once, and the calls that it makes."""
+        plain, goto = () if step.jumps else self.plan.targets.get(step.source, ()), step.goto
+        if not goto:
+            return plain, ()
+        if len(goto) == 1 and not plain and isinstance(goto[0], str):  # of a router, mostly
+            return (goto[0],), ()
+        names = dict.fromkeys((*plain, *[each for each in goto if isinstance(each, str)]))
+        return tuple(names), [each for each in goto if isinstance(each, Send)]
 
     # Branches that fail, and branches that nobody needs any more
 
@@ -212,7 +217,7 @@ class Course:
             error: Why it failed.
         """
         self._schedule.end(step.live)
-        moment = Moment(step.exec_id, step.live.parents, step.base, (), step.origin, error)
+        moment = Moment.since(step.origin, step.exec_id, step.live.parents, step.base, error=error)
         when = self.plan.nest.earliest(step.live.number, step.live.when, join)
         self._schedule.trigger(join, when, moment, 0)
 

@@ -64,8 +64,8 @@ class Flow(Standing):
         del self.steps[step.exec_id]
         if course.owner is not None:
             course.said += step.heard
-        course.complete(step, after)
-        self._advance(course, now)
+        lone = course.complete(step, after, lone=self.state is _RUNNING and not self._advancing)
+        self._advance(course, now, lone)
 
     def _left(self, step: Step, now: int) -> None:
         """End the sub graph of a step that leaves it, and let the sub graph's own step write and go on."""
@@ -97,14 +97,14 @@ class Flow(Standing):
 
     # Going on
 
-    def _advance(self, course: Course, now: int) -> None:
+    def _advance(self, course: Course, now: int, lone: Live | None = None) -> None:
         """Begin what may begin in a course, end what is done, and see whether the run rests."""
         if self._advancing:  # the loop below goes on with it: a chain of empty sub graphs needs no stack
             self._stirred.append(course)
             return
         self._advancing = True
         try:
-            self._stir(course, now)
+            self._stir(course, now, lone)
             while self._stirred:
                 self._stir(self._stirred.pop(), now)
         finally:
@@ -115,10 +115,10 @@ class Flow(Standing):
         elif self.state is RunState.ENDING and len(self.steps) == self._owners:
             self._terminal(now)
 
-    def _stir(self, course: Course, now: int) -> None:
+    def _stir(self, course: Course, now: int, lone: Live | None = None) -> None:
         if course.closed or self.state is not _RUNNING:
             return
-        ready = course.ready()
+        ready = course.ready() if lone is None else [lone]
         for live in ready:
             # What began before it may have ended it, or the graph, or the run.
             if not (live.gone or course.closed) and self.state is _RUNNING:

@@ -47,9 +47,18 @@ class Moment(Struct, eq=False):
     error: ErrorInfo | None = None
     depth: int = 0
 
-    def __post_init__(self) -> None:
-        if self.origin is not None:
-            self.depth = self.origin.depth + 1
+    @classmethod
+    def since(
+        cls,
+        origin: Moment,
+        exec_id: str,
+        parents: Parents,
+        state: State,
+        writes: tuple[Mapping[str, Any], ...] = (),
+        error: ErrorInfo | None = None,
+    ) -> Moment:
+        """Give what an execution left behind to which every path goes through `origin`; the rest as its attributes."""
+        return cls(exec_id, parents, state, writes, origin, error, origin.depth + 1)
 
 
 def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:

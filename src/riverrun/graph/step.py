@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -190,25 +190,6 @@ class StepOf(Struct, Generic[AnyAround], eq=False):
     tries_inside: int = 0
     trouble: ErrorInfo | None = None
 
-    @classmethod
-    def of(cls, exec_id: str, course: AnyAround, node: Node | None, live: Live, base: State, origin: Moment) -> Self:
-        """Make a step that has just begun.
-
-        Args:
-            exec_id: Its execution.
-            course: The course of its graph.
-            node: None for START.
-            live: Its place in the schedule.
-            base: The state that its writes are written to.
-            origin: The moment that every path to it goes through.
-
-        Returns:
-            The step.
-        """
-        name, agent = (START, None) if node is None else (node.name, node.agent)
-        seen = live.arg if live.called else base
-        return cls(exec_id, course, node, live, base, origin, name, name, agent, seen, course.attempt)
-
     def take(self, signal: str) -> None:
         """Move by a signal.
 
@@ -294,9 +275,11 @@ class StepOf(Struct, Generic[AnyAround], eq=False):
 
     def completed(self, seq: int, ts: int, run: str, *, leaves: bool = False, cached: bool = False) -> NodeCompleted:
         """Tell that it ended well. START tells only where it led; its input is in `run.started`."""
-        folds: dict[str, str] = (
-            {key: fold.how for key, fold in self.folds.items() if key is not None} if self.folds else {}
-        )
+        writes = self._writes
+        folds: dict[str, str] = {}
+        if self.folds or writes is None:
+            writes = tuple(self.updates)
+            folds = {key: fold.how for key, fold in self.folds.items() if key is not None}
         return NodeCompleted(
             seq=seq,
             ts=ts,
@@ -308,7 +291,7 @@ class StepOf(Struct, Generic[AnyAround], eq=False):
             agent=self.agent,
             leaves=leaves,
             cached=cached,
-            writes=() if self.node is None else tuple(self.updates) if self.folds else self.writes,
+            writes=() if self.node is None else writes,
             folds=folds,
             goto=self.goto,
         )
