@@ -10,9 +10,7 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -22,70 +20,14 @@ from riverrun.client.client import Client
 from riverrun.testing.proxy import Break, Faults, Proxy
 from tests.client.browser import BROWSER, Site
 from tests.client.network import QUICK, Tally, first, log_of, network, port_of, read, told
+from tests.client.processes import Progress, memory_of, process
 from tests.server.handmade import attach, opened
 from tests.server.served import serving
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = """
-import asyncio, sys
-from riverrun.face.state_graph import StateGraph
-from riverrun.graph.node import END, START
-from riverrun.server.app import create_app
-from riverrun.server.serve import serve
-from riverrun.server.settings import load
-from tests.server.served import GRAPHS, State
-
-async def words(name):
-    for number in range(40):
-        yield f"{name} {number} \\u4e16\\U0001f30a "
-        await asyncio.sleep(0.01)
-
-def node(name):
-    async def say(state):
-        return {"text": words(name)}
-    return say
-
-graph = StateGraph(State)
-for name, before in (("a", START), ("b", "a"), ("c", "b")):
-    graph.add_node(name, node(name)).add_edge(before, name)
-chain = graph.add_edge("c", END).compile()
-app = create_app({**GRAPHS, "chain": chain}, store=sys.argv[1], settings=load(lease_seconds=1))
-serve(app, port=int(sys.argv[2]), announce=lambda url: print(url, flush=True))
-"""
 LOG = logging.getLogger(__name__)
 STREAMS, READERS, KILLS = 6, 4, 6
-
-
-@contextmanager
-def process(store, port=0):
-    """Run a server of its own; it is killed at the end. Gives it and its address."""
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, store, str(port)], stdout=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            assert server.stdout
-            yield server, server.stdout.readline().strip()
-        finally:
-            server.kill()
-
-
-class Progress:
-    """How many events all readers together have been given."""
-
-    def __init__(self):
-        self.events = 0
-        self._news = asyncio.Event()
-
-    def one_more(self):
-        self.events += 1
-        self._news.set()
-
-    async def reach(self, events):
-        """Wait until readers have that many, or until a while has passed without any (all runs may have ended)."""
-        while self.events < events:
-            self._news.clear()
-            await asyncio.wait_for(self._news.wait(), 10)
 
 
 async def follow(client, run, progress):
@@ -146,13 +88,6 @@ async def test_servers_are_killed_at_random_and_every_reader_reads_every_event_o
 async def started(url, body):
     async with httpx.AsyncClient() as http:
         return (await http.post(f"{url}/v1/runs", json=body, timeout=30)).json()["run"]
-
-
-def memory_of(pid):
-    """Resident bytes of a process."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-    assert found
-    return int(found[1]) * 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="allowed: memory is read from Linux's /proc")

@@ -133,7 +133,9 @@ class Proxy:
         return len(lines)
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        # As many may come at once, as they do when a server that was killed is there again: one that finds the queue
+        # of asyncio's hundred full is let in a second later.
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=self._limit)
         return self
 
     async def __aexit__(self, *_: object) -> None:
