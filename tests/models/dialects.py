@@ -75,6 +75,12 @@ class Responses:
             "response.reasoning_summary_text.delta", item_id="r1", output_index=0, summary_index=0, delta=text
         )
 
+    def thinking(self, index: int, identity: str, encrypted: str, *parts: str) -> bytes:
+        """An item of reasoning that is whole."""
+        summary = [{"type": "summary_text", "text": part} for part in parts]
+        item = {"type": "reasoning", "id": identity, "summary": summary, "encrypted_content": encrypted}
+        return self._event("response.output_item.done", output_index=index, item=item)
+
     def call(self, index: int, identity: str, name: str, *fragments: str) -> list[bytes]:
         item = {"type": "function_call", "id": f"f{index}", "call_id": identity, "name": name, "arguments": ""}
         first = self._event("response.output_item.added", output_index=index + 2, item=item)

@@ -13,7 +13,7 @@ from riverrun.events.kinds import Custom
 from riverrun.models.chat import chat_node
 from riverrun.models.message import Draft
 from tests.models.dialects import Responses
-from tests.models.provider import Reply, providing
+from tests.models.provider import Reply, frame, providing
 
 DIALECT = Responses()
 ASKED = [{"role": "user", "content": "?"}]
@@ -59,7 +59,6 @@ async def test_events_that_are_not_known_are_passed_over():
 
 def thinking(index, identity, *parts, encrypted="gAAA"):
     """Give the frames of one item of reasoning."""
-    summary = [{"type": "summary_text", "text": part} for part in parts]
     item = {"type": "reasoning", "id": identity, "summary": []}
     frames = [DIALECT._event("response.output_item.added", output_index=index, item={**item, "encrypted_content": "g"})]
     for number, part in enumerate(parts):
@@ -67,8 +66,7 @@ def thinking(index, identity, *parts, encrypted="gAAA"):
         opened = {"type": "summary_text", "text": ""}
         frames.append(DIALECT._event("response.reasoning_summary_part.added", part=opened, **where))
         frames.append(DIALECT._event("response.reasoning_summary_text.delta", delta=part, **where))
-    whole = {**item, "summary": summary, "encrypted_content": encrypted}
-    return [*frames, DIALECT._event("response.output_item.done", output_index=index, item=whole)]
+    return [*frames, DIALECT.thinking(index, identity, encrypted, *parts)]
 
 
 async def answer(provider, messages=ASKED, **options):
@@ -154,3 +152,10 @@ async def test_a_run_tells_the_thoughts_but_not_their_encrypted_form_and_sends_t
     told = [event.value for event in events if isinstance(event, Custom) and event.name == "riverrun.reasoning"]
     assert [{"text": "So."}] == told
     assert "gAAA" == sent[1]["encrypted_content"]
+
+
+async def test_an_error_that_does_not_say_so_is_one():
+    frames = [*DIALECT.begin(), frame({"error": {"message": "no credit", "code": "insufficient"}})]
+    async with providing(Reply(frames=frames)) as provider:
+        with pytest.raises(NodeError, match="no credit"):
+            await read(provider)

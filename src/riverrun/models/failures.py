@@ -38,6 +38,10 @@ class Reading:
         """Give the error for an answer that is not whole."""
         return ConnectionFault("E3031", f"the answer of {self.provider} {how}")
 
+    def senseless(self, what: str) -> ProtocolFault:
+        """Give the error for what is no event of its protocol."""
+        return ProtocolFault("E3035", f"{self.provider} sent what makes no sense: {_short(what)}")
+
 
 @contextmanager
 def failures_of(provider: str) -> Iterator[Reading]:
@@ -79,7 +83,7 @@ def read_failure(error: Exception, reading: Reading) -> RiverrunError | None:
     if names & _NETWORK or isinstance(error, ConnectionError | asyncio.IncompleteReadError):
         return _network(error, reading)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) or "APIResponseValidationError" in names:
-        return ProtocolFault("E3035", f"{reading.provider} sent what is not JSON: {_short(str(error))}")
+        return reading.senseless(str(error))
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
         return _refused(error, status, reading)

@@ -6,24 +6,28 @@ Needs the extra `openai`. Retries are the node's affair (`RetryPolicy`), so the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
 
 from riverrun.base.errors import LoadError
 from riverrun.models.clients import Clients
 from riverrun.models.failures import Reading, told
+from riverrun.models.frames import read_frames
 from riverrun.models.message import Message, as_messages
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
 from riverrun.models.sdk import SdkModel
 
 try:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, AsyncStream
 except ModuleNotFoundError as error:
     mend = 'Run: pip install "riverrun[openai]"'
     raise LoadError("E1013", "models of OpenAI need the package openai", where="riverrun.models", mend=mend) from error
 
 Client = AsyncOpenAI
+Event = TypeVar("Event")
 
 _REASONS: Mapping[str, Reason] = {
     "stop": "stop",
@@ -46,6 +50,82 @@ def clients_of(given: Client | None, settings: Mapping[str, Any]) -> Clients[Cli
         One client per event loop.
     """
     return Clients(lambda: AsyncOpenAI(**{"max_retries": 0, **settings}), given)
+
+
+def events_of(
+    told: Any, kind: msgspec.json.Decoder[Event], reading: Reading
+) -> AsyncGenerator[Sequence[Event], None] | None:
+    """Give the events of an answer, past the objects that the SDK would make of them.
+
+    Args:
+        told: What the SDK's call gave back.
+        kind: Reads one event.
+        reading: How far the answer has come.
+
+    Returns:
+        The events; None where somebody stands between the SDK and us who wants to see what it hands out.
+    """
+    return read_frames(told.response.aiter_bytes(), kind, reading) if type(told) is AsyncStream else None
+
+
+class Function(msgspec.Struct, gc=False):
+    """The function of a call, as far as it has come."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class Call(msgspec.Struct, gc=False):
+    """A fragment of a call."""
+
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+
+
+class Delta(msgspec.Struct, gc=False):
+    """What a chunk adds; `reasoning_content` or `reasoning` is what compatible servers call the thoughts of a model."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: list[Call] | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers that were asked for; there is one."""
+
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class Details(msgspec.Struct, gc=False):
+    """What is told of the units beside their number, in either protocol."""
+
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """What the answer cost."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: Details | None = None
+    completion_tokens_details: Details | None = None
+
+
+class Chunk(msgspec.Struct, gc=False):
+    """One event of an answer, as far as it is looked at."""
+
+    choices: list[Choice] | None = None
+    usage: Tokens | None = None
+    error: Any = None
+
+
+_CHUNK = msgspec.json.Decoder(Chunk)
 
 
 class OpenAIChat(SdkModel[Client]):
@@ -89,6 +169,9 @@ class OpenAIChat(SdkModel[Client]):
     async def _ask(self, client: Client, arguments: Mapping[str, Any]) -> Any:
         return await client.chat.completions.create(**arguments)
 
+    def _events(self, told: Any, reading: Reading) -> AsyncGenerator[Sequence[Any], None]:
+        return events_of(told, _CHUNK, reading) or super()._events(told, reading)
+
     def _answer(self, reading: Reading) -> _Answer:
         return _Answer(reading)
 
@@ -100,32 +183,33 @@ class _Answer:
         self.finished = False
         self._reading = reading
 
-    def take(self, chunk: Any) -> Iterator[Piece]:
+    def take(self, chunk: Any) -> list[Piece]:
+        if error := getattr(chunk, "error", None):
+            raise told(self._reading, error, "an error in the stream")
+        made: list[Piece] = []
         for choice in chunk.choices or ():
             if choice.delta is not None:
-                yield from _delta(choice.delta)
-            if choice.finish_reason == "error":
-                raise told(self._reading, getattr(choice, "error", None), "finish reason error")
+                _take(choice.delta, made)
             if choice.finish_reason is not None:
+                if choice.finish_reason == "error":
+                    raise told(self._reading, getattr(choice, "error", None), "finish reason error")
                 self.finished = True
-                yield Finish(_REASONS.get(choice.finish_reason, "stop"), choice.finish_reason)
+                made.append(Finish(_REASONS.get(choice.finish_reason, "stop"), choice.finish_reason))
         if chunk.usage is not None:
-            yield _usage(chunk.usage)
+            made.append(_usage(chunk.usage))
+        return made
 
 
-def _delta(delta: Any) -> Iterator[Piece]:
+def _take(delta: Any, made: list[Piece]) -> None:
     if said := delta.content or delta.refusal:
-        yield Text(said)
-    # Asked for by name, what is not there costs 2 µs: pydantic makes an error of it.
-    if extra := delta.model_extra:
-        # What DeepSeek, vLLM and others call the thoughts of a model.
-        thought = extra.get("reasoning_content") or extra.get("reasoning")
-        if isinstance(thought, str) and thought:
-            yield Reasoning(thought)
+        made.append(Text(said))
+    thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+    if thought and isinstance(thought, str):
+        made.append(Reasoning(thought))
     for call in delta.tool_calls or ():
         function = call.function
         name, arguments = (function.name, function.arguments) if function is not None else (None, None)
-        yield ToolCall(call.index or 0, call.id or "", name or "", arguments or "")
+        made.append(ToolCall(call.index or 0, call.id or "", name or "", arguments or ""))
 
 
 def _usage(usage: Any) -> Usage:

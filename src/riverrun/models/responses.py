@@ -6,13 +6,15 @@ without raising it, and a stream that ends early looks as if it were whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from riverrun.models.failures import Reading, told
 from riverrun.models.message import Message, as_messages, with_thoughts
 from riverrun.models.model import Messages, ToolSpec
-from riverrun.models.openai import WHO, Client, clients_of, written
+from riverrun.models.openai import WHO, Client, Details, clients_of, events_of, written
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
 from riverrun.models.sdk import SdkModel
 
@@ -20,6 +22,51 @@ _REASONS: Mapping[str, Reason] = {"max_output_tokens": "length", "content_filter
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _THOUGHTS = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 _ENCRYPTED = "reasoning.encrypted_content"
+
+
+class Item(msgspec.Struct, gc=False):
+    """One output of an answer: a message, thoughts, a call."""
+
+    type: str = ""
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    encrypted_content: str | None = None
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """What the answer cost."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: Details | None = None
+    output_tokens_details: Details | None = None
+
+
+class Whole(msgspec.Struct, gc=False):
+    """An answer as it stands in its last event."""
+
+    status: str | None = None
+    incomplete_details: Any = None
+    error: Any = None
+    usage: Tokens | None = None
+
+
+class Told(msgspec.Struct, gc=False):
+    """One event of an answer, as far as it is looked at."""
+
+    type: str = ""
+    delta: Any = None
+    output_index: int = 0
+    summary_index: int | None = None
+    item: Item | None = None
+    response: Whole | None = None
+    code: Any = None
+    message: Any = None
+    error: Any = None
+
+
+_TOLD = msgspec.json.Decoder(Told)
 
 
 class OpenAIResponses(SdkModel[Client]):
@@ -65,6 +112,9 @@ class OpenAIResponses(SdkModel[Client]):
             body.setdefault("include", [_ENCRYPTED])
         return await client.responses.create(**arguments)
 
+    def _events(self, told: Any, reading: Reading) -> AsyncGenerator[Sequence[Any], None]:
+        return events_of(told, _TOLD, reading) or super()._events(told, reading)
+
     def _answer(self, reading: Reading) -> _Answer:
         return _Answer(reading)
 
@@ -94,22 +144,27 @@ class _Answer:
             return (ToolCall(self._calls.get(event.output_index, 0), arguments=event.delta),)
         if kind in {"response.completed", "response.incomplete"}:
             return self._end(event.response)
-        if kind == "error":
-            raise told(self._reading, {"code": event.code, "message": event.message}, "an error in the stream")
+        if kind == "error" or (not kind and event.error):  # that it is one, not all servers say
+            body = getattr(event, "error", None) or {"code": event.code, "message": event.message}
+            raise told(self._reading, body, "an error in the stream")
         if kind == "response.failed":
-            error = event.response.error
-            raise told(self._reading, error.model_dump() if error is not None else None, "the response failed")
+            raise told(self._reading, _plain(event.response.error), "the response failed")
         return ()
 
     def _end(self, response: Any) -> tuple[Piece, ...]:
         self.finished = True
         reason: Reason = "tool_calls" if self._calls else "stop"
         raw = str(response.status or "")
-        if response.incomplete_details is not None:
-            raw = str(response.incomplete_details.reason or raw)
+        if (why := _plain(response.incomplete_details)) is not None:
+            raw = str(why.get("reason") or raw)
             reason = _REASONS.get(raw, "length")
         end = Finish(reason, raw)
         return (end,) if response.usage is None else (_usage(response.usage), end)
+
+
+def _plain(said: Any) -> Any:
+    """Give what may be one of the SDK's objects as it was sent."""
+    return said.model_dump() if hasattr(said, "model_dump") else said
 
 
 def _usage(usage: Any) -> Usage:

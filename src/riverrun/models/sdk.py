@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
 from riverrun.models.clients import Clients, close_stream, with_options
@@ -73,15 +74,17 @@ class SdkModel(ABC, Generic[Client]):
         request = self._request(messages, tools)
         client = await self._clients.here()
         with failures_of(self._who) as reading:
-            events = await self._ask(client, with_options(request, self._options, options))
+            told = await self._ask(client, with_options(request, self._options, options))
             answer = self._answer(reading)
             try:
-                while (event := await anext(events, None)) is not None:
-                    reading.spoke = True
-                    for piece in answer.take(event):
-                        yield piece
+                async with aclosing(self._events(told, reading)) as events:
+                    async for several in events:
+                        reading.spoke = True
+                        for event in several:
+                            for piece in answer.take(event):
+                                yield piece
             finally:
-                await close_stream(events)
+                await close_stream(told)
             if not answer.finished:
                 raise reading.broke_off()
 
@@ -96,6 +99,11 @@ class SdkModel(ABC, Generic[Client]):
     @abstractmethod
     async def _ask(self, client: Client, arguments: Mapping[str, Any]) -> Any:
         """Make the SDK's call; give what it streams."""
+
+    async def _events(self, told: Any, reading: Reading) -> AsyncGenerator[Sequence[Any], None]:  # noqa: ARG002
+        """Give the events of what the SDK streams; by default those that it hands out, one by one."""
+        while (event := await anext(told, None)) is not None:
+            yield (event,)
 
     @abstractmethod
     def _answer(self, reading: Reading) -> Answer:
