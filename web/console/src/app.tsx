@@ -1,6 +1,6 @@
 // The frame around every place of the console: where one can go, what the reader chose, and who the reader is.
 
-import { Suspense, lazy, useEffect, useState, type ReactElement } from "react";
+import { useEffect, useState, type ReactElement } from "react";
 
 import { useKeys } from "./base/keys";
 import { usePrefs } from "./base/prefs";
@@ -9,15 +9,18 @@ import { useSay } from "./base/words";
 import { Help } from "./parts/help";
 import { Icon, type Sign } from "./parts/icon";
 import { Link } from "./parts/link";
+import { Late, late, warm } from "./parts/late";
 import { Menu } from "./parts/dialog";
 import { Fence } from "./parts/trouble";
 import { Voice } from "./parts/voice";
 import { Runs } from "./runs/runs";
 
-const RunPage = lazy(async () => ({ default: (await import("./run/page")).RunPage }));
-const FilePage = lazy(async () => ({ default: (await import("./run/file")).FilePage }));
-const StartPage = lazy(async () => ({ default: (await import("./start/start")).StartPage }));
-const Metrics = lazy(async () => ({ default: (await import("./metrics/metrics")).Metrics }));
+const runPage = late(async () => (await import("./run/page")).RunPage);
+const filePage = late(async () => (await import("./run/file")).FilePage);
+const startPage = late(async () => (await import("./start/start")).StartPage);
+const metrics = late(async () => (await import("./metrics/metrics")).Metrics);
+/** Milliseconds after which the page of a run, where most go next, is fetched without anybody having asked for it. */
+const SOON = 400;
 
 /** The console. */
 export function App(): ReactElement {
@@ -26,6 +29,10 @@ export function App(): ReactElement {
   const [help, setHelp] = useState(false);
   const kept = usePrefs((prefs) => prefs.kept);
   useKeys({ "?": () => setHelp(true), n: () => go("/start") });
+  useEffect(() => {
+    const timer = setTimeout(() => warm(runPage), SOON);
+    return () => clearTimeout(timer);
+  }, []);
   useEffect(() => {
     document.title = route.page === "run" ? `${route.run.slice(-8)} · Riverrun` : "Riverrun";
   }, [route]);
@@ -49,9 +56,7 @@ export function App(): ReactElement {
           </p>
         )}
         <Fence name={route.page} key={route.page}>
-          <Suspense fallback={<p className="loading">{say("app.loading")}</p>}>
-            <Place route={route} query={query} />
-          </Suspense>
+          <Place route={route} query={query} />
         </Fence>
       </main>
       {help && <Help onClose={() => setHelp(false)} />}
@@ -77,13 +82,13 @@ function Place({ route, query }: { readonly route: Route; readonly query: URLSea
     case "runs":
       return <Runs query={query} />;
     case "run":
-      return <RunPage key={route.run} run={route.run} seq={seqOf(query)} />;
+      return <Late key={route.run} part={runPage} given={{ run: route.run, seq: seqOf(query) }} />;
     case "start":
-      return <StartPage graph={query.get("graph") ?? ""} like={query.get("like") ?? ""} />;
+      return <Late part={startPage} given={{ graph: query.get("graph") ?? "", like: query.get("like") ?? "" }} />;
     case "metrics":
-      return <Metrics />;
+      return <Late part={metrics} given={{}} />;
     case "file":
-      return <FilePage />;
+      return <Late part={filePage} given={{}} />;
     default:
       return (
         <div className="empty">

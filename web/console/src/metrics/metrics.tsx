@@ -1,16 +1,17 @@
 // The figures of the server over the last ten minutes, and how quickly it answers this page.
 
-import { Suspense, lazy, useEffect, useRef, useState, type ReactElement } from "react";
+import { useEffect, useRef, useState, type ReactElement } from "react";
 import { RiverrunError, type Json } from "riverrun";
 
 import { ask } from "../base/server";
 import { useSay } from "../base/words";
+import { Late, late } from "../parts/late";
 import { Trouble } from "../parts/trouble";
 import { Value } from "../parts/value";
 import { Who } from "../parts/who";
 import { EVERY, KEPT, Series, looked, plots } from "./figures";
 
-const Plot = lazy(async () => ({ default: (await import("./plot")).Plot }));
+const plot = late(async () => (await import("./plot")).Plot);
 
 interface Told {
   readonly series: Series;
@@ -44,9 +45,7 @@ export function Metrics(): ReactElement {
         {plots(series).map(({ title, lines }) => (
           <section key={title} className="card plot" aria-label={say(`metrics.${title}`)}>
             <h2>{say(`metrics.${title}`)}</h2>
-            <Suspense fallback={<p className="loading">{say("app.loading")}</p>}>
-              <Plot series={series} lines={lines} looks={told.looks} />
-            </Suspense>
+            <Late part={plot} given={{ series, lines, looks: told.looks }} />
           </section>
         ))}
       </div>

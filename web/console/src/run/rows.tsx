@@ -1,6 +1,6 @@
 // The rows of a pane. A block that is closed is drawn once: it is the same object ever after.
 
-import { Suspense, lazy, memo, type ReactElement } from "react";
+import { memo, type ReactElement } from "react";
 import type { Json } from "riverrun";
 
 import { count } from "../base/format";
@@ -8,26 +8,34 @@ import type { Form } from "../base/prefs";
 import { useSay } from "../base/words";
 import type { Block } from "../model/passage";
 import { Icon } from "../parts/icon";
+import { late, useLate } from "../parts/late";
 import { Value } from "../parts/value";
 
-const Markdown = lazy(async () => ({ default: (await import("./markdown")).Markdown }));
+/** Formatted text. */
+export const markdown = late(async () => (await import("./markdown")).Markdown);
 
 /** A block of text. */
 export const BlockView = memo(function BlockView({ block, form }: { readonly block: Block; readonly form: Form }): ReactElement {
-  const plain = (
-    <div className={form === "plain" ? "row text" : "row text soft"} data-start={block.start}>
+  return form === "plain" ? <PlainBlock block={block} soft={false} /> : <FormattedBlock block={block} />;
+});
+
+function PlainBlock({ block, soft }: { readonly block: Block; readonly soft: boolean }): ReactElement {
+  return (
+    <div className={soft ? "row text soft" : "row text"} data-start={block.start}>
       {block.text}
     </div>
   );
-  if (form === "plain") return plain;
+}
+
+function FormattedBlock({ block }: { readonly block: Block }): ReactElement {
+  const Markdown = useLate(markdown);
+  if (Markdown === null) return <PlainBlock block={block} soft />;
   return (
-    <Suspense fallback={plain}>
-      <div className="row prose" data-start={block.start}>
-        <Markdown block={block} />
-      </div>
-    </Suspense>
+    <div className="row prose" data-start={block.start}>
+      <Markdown block={block} />
+    </div>
   );
-});
+}
 
 interface HeadProps {
   readonly message: string;

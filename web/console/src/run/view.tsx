@@ -1,13 +1,14 @@
 // The view of a run: what its agents say, the graph, the events and the state, all of one moment, which the timeline
 // chooses. The same for a run that goes on, one that has ended, and a file.
 
-import { Suspense, lazy, useEffect, useState, type ReactElement } from "react";
+import { useEffect, useState, type ReactElement } from "react";
 
 import { useKeys } from "../base/keys";
 import { go } from "../base/route";
 import { useSay, type Word } from "../base/words";
 import type { Reading } from "../model/reading";
 import { useBeat } from "../model/use";
+import { Late, late } from "../parts/late";
 import { Fence } from "../parts/trouble";
 import { useAnnounced } from "../parts/voice";
 import { Banner } from "./banner";
@@ -20,7 +21,7 @@ import { Timeline } from "./timeline";
 import "../styles/panes.css";
 import "../styles/run.css";
 
-const Diagram = lazy(async () => ({ default: (await import("./diagram")).Diagram }));
+const diagram = late(async () => (await import("./diagram")).Diagram);
 
 const TABS = ["graph", "events", "state"] as const;
 type Tab = (typeof TABS)[number];
@@ -73,11 +74,9 @@ export function RunView({ reading }: { readonly reading: Reading }): ReactElemen
           </div>
           <div className="side-panel" id="side-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
             <Fence name={tab} key={tab}>
-              <Suspense fallback={<p className="loading">{say("app.loading")}</p>}>
-                {tab === "graph" && <Diagram reading={reading} />}
-                {tab === "events" && <EventTable reading={reading} />}
-                {tab === "state" && <Stated reading={reading} />}
-              </Suspense>
+              {tab === "graph" && <Late part={diagram} given={{ reading }} />}
+              {tab === "events" && <EventTable reading={reading} />}
+              {tab === "state" && <Stated reading={reading} />}
             </Fence>
           </div>
         </section>

@@ -1,6 +1,6 @@
 // Start a run: choose a graph, fill in what its input schema asks for, and look at the run.
 
-import { Suspense, lazy, useEffect, useState, type ReactElement } from "react";
+import { useEffect, useState, type ReactElement } from "react";
 import { RiverrunError, type GraphInfo, type Json, type StartOptions } from "riverrun";
 
 import { go } from "../base/route";
@@ -9,11 +9,12 @@ import { useSay } from "../base/words";
 import { readJson, type Schema } from "../model/schema";
 import { EXTRA, Fields, useForm } from "../parts/form";
 import { Icon } from "../parts/icon";
+import { Late, late } from "../parts/late";
 import { Trouble } from "../parts/trouble";
 import { Who } from "../parts/who";
 import { Options, readOptions, type OptionTexts } from "./options";
 
-const Preview = lazy(async () => ({ default: (await import("../run/diagram")).Preview }));
+const preview = late(async () => (await import("../run/diagram")).Preview);
 
 type Values = Readonly<Record<string, Json>>;
 
@@ -62,9 +63,7 @@ export function StartPage({ graph, like }: { readonly graph: string; readonly li
           <div className="start-body">
             <StartForm key={chosen.name} graph={chosen} before={before} />
             <section className="card preview" aria-label={say("start.preview")}>
-              <Suspense fallback={<p className="loading">{say("app.loading")}</p>}>
-                <Preview graph={chosen} />
-              </Suspense>
+              <Late part={preview} given={{ graph: chosen }} />
             </section>
           </div>
         </>
