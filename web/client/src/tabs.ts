@@ -91,7 +91,8 @@ export class Tab implements Reading {
   private signal: () => void = () => undefined;
   private led = 0; // since when
   private wanted = { place: -1, at: 0 };
-  private readonly others = new Set<string>();
+  private readonly others = new Set<string>(); // of whom this tab has heard
+  private known = ""; // who leads, as far as this tab was told
   private cancelLook: (() => void) | null = null;
   private readonly ends: readonly (() => void)[];
 
@@ -149,7 +150,8 @@ export class Tab implements Reading {
       return "over";
     }
     const fresh = events.filter((event) => event.seq > this.place);
-    if (this.mode === "leading") this.say({ say: "events", log: this.log, events: fresh });
+    // To copy each event for nobody takes as long as to read it.
+    if (this.mode === "leading" && this.others.size > 0) this.say({ say: "events", log: this.log, events: fresh });
     return fresh;
   }
 
@@ -240,11 +242,11 @@ export class Tab implements Reading {
   /** Look after the lead, now and from time to time; one that does not answer is gone. */
   private look(): void {
     if (this.mode !== "following") return;
+    this.want(true);
     if (this.given.around.hidden()) {
       this.later(LOOK, () => this.look());
       return;
     }
-    this.want(true);
     // Not all at the same moment: the first who takes it answers the others.
     const patience = this.lead.patience * (1 + this.given.dice() / 2);
     this.later(patience, () => this.take());
@@ -275,9 +277,9 @@ export class Tab implements Reading {
 
   private hear(letter: Letter): void {
     if (this.mode === "over" || this.mode === "alone") return;
+    this.others.add(letter.from);
     switch (letter.say) {
       case "want":
-        this.others.add(letter.from);
         if (this.mode === "leading") this.answer(letter.from, letter.place);
         return;
       case "here":
@@ -324,6 +326,9 @@ export class Tab implements Reading {
       return;
     }
     if (!this.agrees(letter.log)) return;
+    // A lead says events only where it knows of somebody, and a new one may not know of this tab.
+    const met = this.known === letter.from || this.given.time.now() - this.wanted.at < AGAIN;
+    this.known = letter.from;
     if (letter.hidden && !this.given.around.hidden()) {
       this.later(0.2 * this.given.dice(), () => this.take());
       return;
@@ -331,7 +336,7 @@ export class Tab implements Reading {
     this.later(LOOK, () => this.look());
     this.told = letter.told;
     this.given.onTold(letter.told, true);
-    if (letter.place > this.place && this.inbox.empty) this.want();
+    if (!met || (letter.place > this.place && this.inbox.empty)) this.want(!met);
   }
 
   private answer(to: string, place: number): void {

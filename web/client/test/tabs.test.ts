@@ -221,6 +221,43 @@ test("what is said twice is applied once, and what was not said is asked for", a
   }
 });
 
+test("events are said only where somebody is there to hear them", async () => {
+  const { join, write } = await group(() => byWord());
+  const first = join();
+  await eventually(() => first.told.state === "live");
+  const name = `tabs of test ${process.pid} ${names}`;
+  const other = stranger(name, "zz");
+  const said = (): number[] => other.heard.filter(({ say }) => say === "events").flatMap(({ events }) => events.map((one: Event) => one.seq));
+  const log = logOf(9);
+  write(...log.slice(0, 3));
+  await eventually(() => first.seqs.length === 3);
+  first.around.hide(); // it says something, so what it said before is here as well
+  await eventually(() => other.heard.some(({ say, hidden }) => say === "here" && hidden));
+  assert.deepEqual(said(), []);
+  other.say({ say: "want", place: 3 });
+  write(...log.slice(3, 5));
+  await eventually(() => said().length === 2);
+  other.close();
+});
+
+test("who follows makes itself known to a lead that it did not know, and once", async () => {
+  const name = `strange ${process.pid} 3`;
+  const { join } = await group(() => byWord());
+  const [old, fresh] = [stranger(name, "a"), stranger(name, "b")];
+  const wants = (): number => fresh.heard.filter(({ say }) => say === "want").length;
+  let ahead = 0;
+  // No timer ever rings; the time is what the test says.
+  const member = join({ name, time: { now: () => systemTime.now() + ahead, after: () => () => undefined } });
+  old.say({ say: "here", hidden: false, place: 0, log: LOG, told: LIVE });
+  await eventually(() => member.told.shared && wants() === 1);
+  ahead += 60;
+  for (let times = 0; times < 3; times += 1) fresh.say({ say: "here", hidden: false, place: 0, log: LOG, told: LIVE });
+  fresh.say({ say: "events", log: LOG, events: logOf(9).slice(0, 1) });
+  await eventually(() => member.seqs.length === 1 && wants() === 2);
+  old.close();
+  fresh.close();
+});
+
 test("of two that lead at once by what they say, the one with the smaller name goes on", async () => {
   const name = `strange ${process.pid} 2`;
   const { server, join } = await group(() => byWord());
