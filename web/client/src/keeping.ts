@@ -9,6 +9,10 @@ import type { Event } from "./types.js";
 
 /** Seconds between two lumps. */
 const LUMP = 1;
+/** About so many letters of text are kept at once: more would hold up the page. */
+const LUMP_LENGTH = 400_000;
+/** An event counts for so many letters beside its text. */
+const EVENT_LENGTH = 200;
 /** So many events may wait for the storage; a browser that does not keep up is not waited for any longer. */
 const WAITING_LIMIT = 100_000;
 
@@ -59,9 +63,11 @@ export class Keeping {
     this.waiting = [];
     if (events.length === 0 || log === "") return;
     this.saving = this.saving.then(async () => {
-      if (this.kept.where === "memory") return;
       try {
-        await this.shelf.save(this.run, log, events);
+        for (const lump of lumps(events)) {
+          if (this.kept.where === "memory") return;
+          await this.shelf.save(this.run, log, lump);
+        }
       } catch (error) {
         this.fail(error);
       }
@@ -82,5 +88,19 @@ export class Keeping {
     this.waiting = [];
     this.kept = { where: "memory", why: error.message };
     this.onChange();
+  }
+}
+
+/** Cut events into lumps that are quickly written down. */
+function* lumps(events: readonly Event[]): Generator<readonly Event[]> {
+  let from = 0;
+  let length = 0;
+  for (const [at, event] of events.entries()) {
+    length += EVENT_LENGTH;
+    if (event.type === "node.chunk" && typeof event.value === "string") length += event.value.length;
+    if (length < LUMP_LENGTH && at + 1 < events.length) continue;
+    yield events.slice(from, at + 1);
+    from = at + 1;
+    length = 0;
   }
 }

@@ -70,6 +70,19 @@ test("what is read is kept in lumps of a second, in order", async () => {
   assert.deepEqual(shelf.saved, [[1, 2, 3], [4, 5, 6]]);
 });
 
+test("much that is read at once is kept in lumps that do not hold up the page", async () => {
+  const shelf = new NotedShelf();
+  const keeping = new Keeping(shelf, RUN, new ManualTime(), () => undefined);
+  const value = "x".repeat(100_000);
+  const log = logOf(12).map((event) => (event.type === "node.chunk" ? { ...event, value } : event));
+  keeping.take(log, LOG);
+  keeping.flush(LOG);
+  await keeping.forget().catch(() => undefined);
+  assert.deepEqual(shelf.saved.flat(), log.map((event) => event.seq));
+  assert.ok(shelf.saved.length >= 3, `${shelf.saved.length} lumps`);
+  assert.ok(shelf.saved.every((lump) => lump.length <= 5));
+});
+
 test("once something was not kept, nothing is tried any more", async () => {
   const time = new ManualTime();
   const shelf = new NotedShelf();
