@@ -1,5 +1,6 @@
 // The face of the package: start runs, attach to their logs, stop them, and fold what they tell.
 
+export { AT_A_TIME, breath } from "./breath.js";
 export { Client, type ClientOptions, type ListOptions, type StartOptions, type Transport } from "./client.js";
 export type { Headers } from "./connect.js";
 export { isTerminal } from "./decode.js";

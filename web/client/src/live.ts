@@ -5,6 +5,7 @@
 // put back in one breath (as React does in StrictMode) does not cost a connection. It knows neither React nor the DOM.
 
 import { Beat } from "./beat.js";
+import { AT_A_TIME, breath } from "./breath.js";
 import type { Client } from "./client.js";
 import { RiverrunError } from "./errors.js";
 import { Keeping, type Kept } from "./keeping.js";
@@ -19,6 +20,8 @@ export { BEAT } from "./beat.js";
 const LINGER = 1;
 /** So many events are kept for those who look at single events; of older ones only their number is. */
 export const EVENTS_KEPT = 10_000;
+/** Those that were not told yet are kept beyond that, up to so many. */
+const EVENTS_MOST = 100_000;
 
 /** Where the connection of a run is. */
 export interface Connection extends Change {
@@ -131,9 +134,14 @@ export class LiveRun {
     const reading = this.attach();
     if (reading === null) return;
     let fault: RiverrunError | null = null;
+    const { time } = this.client;
+    let began = time.now();
     try {
       for (let events = await reading.batch(); events !== null; events = await reading.batch()) {
         if (this.reading === reading) this.take(events);
+        if (time.now() - began < AT_A_TIME / 1000) continue;
+        await breath();
+        began = time.now();
       }
     } catch (error) {
       if (!(error instanceof RiverrunError)) throw error;
@@ -211,9 +219,12 @@ export class LiveRun {
   }
 
   private take(events: readonly Event[]): void {
+    const silent = this.view.chunks === 0;
     this.apply(events);
     if (this.view.floor === 0) this.keeping?.take(events, this.view.log);
     this.beat.touch();
+    // The first that is said is what everybody waits for.
+    if (silent && this.view.chunks > 0 && !this.client.surroundings.hidden()) this.beat.flush();
   }
 
   private apply(events: readonly Event[]): void {
@@ -221,8 +232,12 @@ export class LiveRun {
       this.view.apply(event);
       this.events.push(event);
     }
-    // Cut in lumps, because each cut moves the whole array.
-    if (this.events.length > EVENTS_KEPT * 1.1) this.events.splice(0, this.events.length - EVENTS_KEPT);
+    this.cut(EVENTS_MOST);
+  }
+
+  /** Let go of old events where there are more than so many; in lumps, because each cut moves the whole array. */
+  private cut(most: number): void {
+    if (this.events.length > most * 1.1) this.events.splice(0, this.events.length - most);
   }
 
   /** Tell where the connection is. */
@@ -235,6 +250,7 @@ export class LiveRun {
   private tell(): void {
     this.version += 1;
     for (const listener of [...this.listeners]) listener();
+    this.cut(EVENTS_KEPT);
   }
 
   /** See to the page: what is hidden may never be shown again. */

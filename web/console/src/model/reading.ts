@@ -5,10 +5,15 @@
 // goes on, one that has ended and a file are read the same way; to play a log again is to fold its first events once
 // more. Leaving never changes the run. It does not know React (use.ts) nor how anything is drawn.
 
-import { RiverrunError, isTerminal, liveRun, type Client, type Event, type Json, type LiveRun, type View } from "riverrun";
+import { AT_A_TIME, RiverrunError, breath, isTerminal, liveRun, type Client, type Event, type Json, type LiveRun, type View } from "riverrun";
 
 import { Picture } from "./picture";
 import { Lag, UNTOUCHED, changed, shown, type Standing, type Truth } from "./truth";
+
+/** Milliseconds between two looks while there is much to take. */
+const SHOWN = 100;
+/** So many events may wait to be taken: of those that the live run has let go of each would have to be fetched again. */
+const WAITING = 4_000;
 
 /** A run that is looked at. */
 export class Reading {
@@ -37,6 +42,9 @@ export class Reading {
   private view: View | null = null;
   private connection: LiveRun["connection"] | null = null;
   private filling = false;
+  private behind = false;
+  /** When it was told last, in ms. */
+  private toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     /** Where it is read; null for a file. */
@@ -147,6 +155,7 @@ export class Reading {
 
   private readonly tell = (): void => {
     this.version += 1;
+    this.toldAt = performance.now();
     for (const listener of [...this.listeners]) listener();
   };
 
@@ -157,13 +166,34 @@ export class Reading {
     if (this.view !== null && this.view !== source.view) this.forget();
     this.view = source.view;
     const before = this.live.place;
-    const { dropped, events } = source;
-    if (before < dropped) void this.fill();
-    else for (let index = before - dropped; index < events.length; index += 1) this.take(events[index]!);
+    if (before < source.dropped) void this.fill();
+    else if (!this.takeSome(source)) this.goOn();
     this.connected(source.connection);
     if (this.live.place > before) this.arrived();
-    this.tell();
+    // While there is much to take what is shown goes on in beats as ever.
+    if (!this.behind || performance.now() - this.toldAt >= SHOWN) this.tell();
   };
+
+  /** Take events for a while; gives whether that was all. */
+  private takeSome({ dropped, events }: LiveRun): boolean {
+    const over = performance.now() + AT_A_TIME;
+    for (let index = this.live.place - dropped; index < events.length; index += 1) {
+      this.take(events[index]!);
+      const rest = events.length - index - 1;
+      if (index % 32 === 0 && rest < WAITING && performance.now() > over) return rest === 0;
+    }
+    return true;
+  }
+
+  /** Go on once the page has had its turn. */
+  private goOn(): void {
+    if (this.behind) return;
+    this.behind = true;
+    void breath().then(() => {
+      this.behind = false;
+      this.pull();
+    });
+  }
 
   private forget(): void {
     this.events.length = 0;
