@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from unittest import SkipTest
+
 import pytest
 from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 from msgspec import structs
 
 from riverrun.base.errors import RiverrunError
@@ -13,6 +16,7 @@ from riverrun.log import log
 from riverrun.log.store import Page, Renewal, RunFilter
 from riverrun.stores import memory
 from riverrun.stores.memory import MemoryStore
+from riverrun.testing.store_machine import store_machine
 from riverrun.testing.stores import check_store
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
@@ -22,12 +26,12 @@ QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None
 FOUND = (AssertionError, RiverrunError, TimeoutError, ExceptionGroup)
 
 
-def caught(make_store=MemoryStore):
+def caught(make_store=MemoryStore, histories=QUICK):
     # What never comes need not be waited for as long as what must come.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("riverrun.testing.store_cases.PATIENCE", 0.05)
         with pytest.raises(FOUND):
-            check_store(make_store, histories=QUICK)
+            check_store(make_store, histories=histories)
 
 
 def test_a_good_store_passes():
@@ -285,7 +289,17 @@ BROKEN = [
 
 @pytest.mark.parametrize("make_store", BROKEN)
 def test_a_store_that_breaks_a_law_is_found_out(make_store):
-    caught(make_store)
+    """By a direct case: which histories are drawn depends on what else the process has loaded."""
+    try:
+        caught(make_store, histories=settings(QUICK, phases=[]))
+    except SkipTest:  # what Hypothesis says when it comes to the histories and is to draw none
+        pytest.fail("no direct case finds it out")
+
+
+@pytest.mark.parametrize("make_store", [ChangesWhatWasRead, LeavesOutTheFirst, KnowsNoTenants, KeepsHalfOfABatch])
+def test_random_histories_find_out_by_themselves_what_shows_in_nearly_all_of_them(make_store):
+    with pytest.raises(FOUND):
+        run_state_machine_as_test(store_machine(make_store, None), settings=QUICK)
 
 
 def test_a_store_that_loses_what_it_had_is_found_out():

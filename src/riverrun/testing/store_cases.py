@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from riverrun.base.clock import ManualClock
-from riverrun.base.errors import Fenced, HeadMoved, NodeError, RiverrunError
+from riverrun.base.errors import Fenced, HeadMoved, NodeError, NotFound, RiverrunError
+from riverrun.events.codec import encode
 from riverrun.events.kinds import Custom, RunStarted
 from riverrun.log.log import settle
-from riverrun.log.store import Held, LogStore, RunKey
+from riverrun.log.store import Held, LogStore, RunFilter, RunKey
 from riverrun.testing.store_model import make_events
 
 Case = Callable[[LogStore, ManualClock], Awaitable[None]]
@@ -157,6 +158,61 @@ async def a_repeated_append_is_found_out(store: LogStore, _clock: ManualClock) -
     assert (await store.read(key, 0, 10)).head == 2
 
 
+async def events_are_read_as_they_were_appended(store: LogStore, _clock: ManualClock) -> None:
+    """Give every event byte for byte as it was committed, however often it is read (L2, L3)."""
+    key = await owned(store)
+    events = make_events(key.run, 2, ["chunk", "chunk", "odd", "asked"])
+    await store.append(key, 1, 1, events, 30)
+    for after in (1, 2, 1):
+        given = [record.data for record in (await store.read(key, after, 10)).records]
+        assert [encode(event) for event in events[after - 1 :]] == given
+
+
+async def an_append_is_all_or_nothing(store: LogStore, _clock: ManualClock) -> None:
+    """Keep nothing of a batch whose second event does not follow the first."""
+    key = await owned(store)
+    first, _, third = make_events(key.run, 2, ["chunk", "chunk", "chunk"])
+    await refused(HeadMoved, store.append(key, 1, 1, [first, third], 30))
+    assert (await store.read(key, 0, 10)).head == 1
+
+
+async def another_tenants_run_does_not_exist(store: LogStore, _clock: ManualClock) -> None:
+    """Say of a run that is another tenant's what is said of one that there is not (L10)."""
+    key = await owned(store)
+    foreign = RunKey("zoo", key.run)
+    await refused(NotFound, store.read(foreign, 0, 10))
+    await refused(NotFound, store.append(foreign, 1, 1, make_events(key.run, 2, ["chunk"]), 30))
+    await refused(NotFound, store.control(foreign, "stop", {}))
+    assert await store.list("zoo", RunFilter()) == []
+
+
+async def a_renewal_brings_only_what_is_new(store: LogStore, _clock: ManualClock) -> None:
+    """Bring the controls behind the last one that the owner has seen, and no other (L9)."""
+    key = await owned(store)
+    asked = [await store.control(key, "note", {"n": number}) for number in range(3)]
+    for seen in range(3):
+        assert {key: asked[seen:]} == store.renew("w-1", [Held(key, 1, seen)], 30).controls
+    assert store.renew("w-1", [Held(key, 1, 3)], 30).controls == {}
+
+
+async def who_writes_or_renews_keeps_a_run(store: LogStore, clock: ManualClock) -> None:
+    """Begin the time of a lease anew with every append and every renewal; leave a run to others when it is over."""
+    key = await owned(store)
+
+    async def claimed() -> list[RunKey]:
+        return [row.key for row in await store.claim("w-2", graphs=frozenset({"g"}), limit=1, lease_seconds=30)]
+
+    clock.advance(20)
+    await store.append(key, 1, 1, make_events(key.run, 2, ["chunk"]), 30)
+    clock.advance(20)
+    assert await claimed() == []
+    assert store.renew("w-1", [Held(key, 1, 0)], 30).lost == []
+    clock.advance(20)
+    assert await claimed() == []
+    clock.advance(11)
+    assert [key] == await claimed()
+
+
 async def what_is_not_json_is_refused_and_leaves_nothing(store: LogStore, _clock: ManualClock) -> None:
     """Refuse with E3008 before anything is written; the run goes on."""
     key = await owned(store)
@@ -189,5 +245,10 @@ CASES: tuple[Case, ...] = (
     renewing_needs_no_event_loop,
     one_key_makes_one_run_however_many_ask_at_once,
     a_repeated_append_is_found_out,
+    events_are_read_as_they_were_appended,
+    an_append_is_all_or_nothing,
+    another_tenants_run_does_not_exist,
+    a_renewal_brings_only_what_is_new,
+    who_writes_or_renews_keeps_a_run,
 )
 DURABLE_CASES: tuple[Case, ...] = (what_is_not_json_is_refused_and_leaves_nothing,)

@@ -277,6 +277,26 @@ async def compaction_keeps_the_text_of_several_messages(store: LogStore, clock: 
     assert events == [record.event for record in after[1:-1]]
 
 
+async def runs_are_listed_by_when_they_were_made(store: LogStore, clock: ManualClock) -> None:
+    """Give the runs that were made at a time or later, and before another; newest first."""
+    made = []
+    for number in (1, 2, 3):
+        made.append((clock.now_ms(), await owned(store, number)))
+        clock.advance(1)
+    (first_ms, first), (second_ms, second), (third_ms, third) = made
+    for after_ms, before_ms, fitting in (
+        (None, None, [third, second, first]),
+        (second_ms, None, [third, second]),
+        (None, second_ms, [first]),
+        (first_ms, third_ms, [second, first]),
+        (first_ms + 1, second_ms + 1, [second]),
+        (third_ms + 1, None, []),
+        (None, first_ms, []),
+    ):
+        rows = await store.list("acme", RunFilter(created_after_ms=after_ms, created_before_ms=before_ms))
+        assert fitting == [row.key for row in rows], (after_ms, before_ms)
+
+
 RUN_CASES: tuple[Case, ...] = (
     a_parked_run_outlives_its_lease,
     a_parked_run_that_is_asked_can_be_claimed_by_anybody,
@@ -296,4 +316,5 @@ RUN_CASES: tuple[Case, ...] = (
     what_a_run_stands_on_stays_as_long_as_it,
     compaction_changes_nothing_that_is_read,
     compaction_keeps_the_text_of_several_messages,
+    runs_are_listed_by_when_they_were_made,
 )
