@@ -143,9 +143,7 @@ class Schedule:
             only.running, only.blocker = True, None
             return [only]
         if self._waiting:
-            ready = [live for live in self._waiting.values() if self._may_begin(live)]
-            if len(ready) < len(self._waiting):
-                ready += self._mutually_blocked(ready)
+            ready = self._free()
             for live in ready:
                 del self._waiting[live.number, live.when]
                 live.running = True
@@ -156,6 +154,19 @@ class Schedule:
                 live.running = True
             ready = called + ready
         return ready
+
+    def _free(self) -> list[Live]:
+        ready: list[Live] = []
+        tangled = False
+        for live in self._waiting.values():
+            blocker = live.blocker
+            if blocker is not None and blocker.running and not (blocker.gone or self._joins):
+                continue  # where many branches meet, this is asked each time that one of them ends
+            if self._may_begin(live):
+                ready.append(live)
+            elif live.blocker is not None and not live.blocker.running:
+                tangled = True
+        return ready + self._mutually_blocked(ready) if tangled else ready
 
     def _may_begin(self, live: Live) -> bool:
         if self._joins and (join := self._joins.get(live.number)) is not None and join.need is not None:
@@ -180,10 +191,7 @@ class Schedule:
 
     def _mutually_blocked(self, ready: list[Live]) -> list[Live]:
         """Give the waiting executions that only wait for one another, so that nothing else could ever free them."""
-        for live in self._waiting.values():  # mostly they wait for what runs: a look at each says so
-            if live.blocker is not None and not live.blocker.running and live not in ready and self._goes_round(live):
-                break
-        else:
+        if not any(live not in ready and self._goes_round(live) for live in self._waiting.values()):
             return []
         held_back = [live for live in self._waiting.values() if live.blocker is not None and live not in ready]
         behind = {live: self._all_behind(live) for live in held_back}

@@ -14,7 +14,7 @@ from typing import Any
 from riverrun.base.errors import GraphError, InputError, NodeError
 from riverrun.graph.reducers import Overwrite, Remove, added, same
 from riverrun.graph.shapes import Key, Reducer, Shape, read_shape
-from riverrun.graph.writing import State, Writing, settles
+from riverrun.graph.writing import State, Writing, mistakable, settles
 
 __all__ = ["Key", "Reducer", "Schema", "State", "read_schema", "settles"]
 
@@ -207,7 +207,7 @@ class Schema(Writing):
         if unknown:
             raise InputError("E2010", f"the state has no key {unknown[0]!r}", where=f"input key {unknown[0]!r}")
         for name, one in value.items():
-            if isinstance(one, Overwrite | Remove) or self._mistakable(name, one):
+            if isinstance(one, Overwrite | Remove) or mistakable(one, reduced=self.reducer(name) is not None):
                 what = f"the input of key {name!r} is, or looks like, an Overwrite or a Remove"
                 raise InputError("E2010", what, where=f"input key {name!r}", mend="Give the value itself.")
         return dict(value)

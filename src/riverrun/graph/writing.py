@@ -104,7 +104,7 @@ class Writing:
             state.pop(name, None)
             return
         known = self.keys.get(name)
-        if self._mistakable(name, value):
+        if mistakable(value, reduced=known is not None and known.reducer is not None):
             what = f"what was written to {name!r} looks like an Overwrite or a Remove, but is plain data"
             mend = "Write Overwrite(value) to store such data; what begins with $ has a meaning in a log."
             raise NodeError("E3008", what, where=f"key {name!r}", mend=mend)
@@ -162,15 +162,21 @@ class Writing:
             return [read_control(item) for item in value]
         return read_control(value)
 
-    def _mistakable(self, name: str, value: object) -> bool:
-        """Say whether `read_update` would take plain data for something else."""
-        if not isinstance(value, (list, tuple)):
-            return looks_like_control(value)
-        if self.reducer(name) is not None:
-            for item in value:  # a loop, for it is three times as fast as any() over the one item of most writes
-                if type(item) not in _ORDINARY and looks_like_control(item):
-                    return True
-        return False
+
+def mistakable(value: object, *, reduced: bool) -> bool:
+    """Say whether `read_update` would take plain data for something else.
+
+    Args:
+        value: What is written.
+        reduced: Whether its key has a reducer.
+    """
+    if not isinstance(value, (list, tuple)):
+        return looks_like_control(value)
+    if reduced:
+        for item in value:  # a loop, for it is three times as fast as any() over the one item of most writes
+            if type(item) not in _ORDINARY and looks_like_control(item):
+                return True
+    return False
 
 
 def settles(value: object) -> bool:

@@ -225,6 +225,18 @@ class Driver(Voices):
             self._failed(exec_id, node.name, error, place)
         else:
             self._returned(exec_id, outcome, place)
+            asks = self._own_routers(exec_id, place)
+            if asks is not None:
+                await self._ask(asks, place)
+
+    def _own_routers(self, exec_id: str, place: Place) -> AskRouters | None:
+        """Take the order to ask the routers of a node that has just ended: in the place that it has (1.2 µs)."""
+        orders = self.machine.commands
+        asks = orders[0] if len(orders) == 1 else None
+        if not isinstance(asks, AskRouters) or asks.exec_id != exec_id or place.task is None or place.task.cancelling():
+            return None
+        orders.clear()
+        return asks
 
     async def _run_plain(self, order: RunNode, place: Place) -> Outcome:
         """Run a node without policies; one that gives back an ordinary update needs no `Execution` (2 µs)."""

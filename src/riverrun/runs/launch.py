@@ -74,7 +74,7 @@ def make_driver(
     started: RunStarted,
     *,
     paced: bool = False,
-    may_begin: Callable[[], asyncio.Future[None] | None] = lambda: None,
+    may_begin: Callable[[], asyncio.Future[None] | None] | None = None,
 ) -> tuple[Driver, Writer]:
     """Make the driver of a claimed run, and its pen.
 
