@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
+from types import coroutine
 from typing import Any
 
 from riverrun.base.errors import InputError, NotFound, RiverrunError, RunFailed
@@ -145,26 +146,28 @@ class Run:
         Yields:
             Lists of events, never empty.
         """
-        store, key, trimmed = self._store, self._row.key, 0
+        store, key, writer, trimmed = self._store, self._row.key, self._writer, 0
         while True:
-            page = await store.read(key, after, _PAGE)
-            if not page.records:
-                if page.status == "ended":
-                    return
-                await store.wait(key, after, _LOOK_AGAIN_INTERVAL)
-                continue
-            events = [record.event for record in page.records]
+            events = writer.take(after)
+            if not events:
+                page = await store.read(key, after, _PAGE)
+                events = [record.event for record in page.records]
+                if not events:
+                    if page.status == "ended":
+                        return
+                    await store.wait(key, after, _LOOK_AGAIN_INTERVAL)
+                    continue
             yield events
             last = events[-1]
             after = last.seq
-            self._writer.consumed(after)
+            writer.consumed(after)
             if last.terminal or (isinstance(last, RunInterrupted) and after == self._machine.seq):
                 return
             if trims and after - trimmed >= _TRIM:
                 trimmed = after
                 store.trim(key, after)
             # Who has just said something mostly says more: to give way once is half of what it costs to be woken.
-            await asyncio.sleep(0)
+            await _turn()
 
     async def resume(self, answers: Mapping[str, Any] | Any = None) -> None:
         """Answer questions of the run; who asked runs again, and nobody else.
@@ -271,3 +274,9 @@ class Run:
             await bury(self._means, self._row, error)
         if self._rests is not None:
             self._rests(self)
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Give way once, as `asyncio.sleep(0)` does, without asking how long (0.3 µs)."""
+    yield
