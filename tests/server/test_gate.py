@@ -96,8 +96,10 @@ def parked(served):
 
 
 def test_every_route_of_the_document_is_in_the_table():
-    written = json.loads(document(create_app(GRAPHS, store="memory:"), ""))
-    assert set(ROUTES) == {(method.upper(), path) for path, methods in written["paths"].items() for method in methods}
+    written = json.loads(document(create_app(GRAPHS, store="memory:"), ""))["paths"]
+    stated = {(method.upper(), path) for path, methods in written.items() for method in methods}
+    # Durable streams have a table of their own (`test_streams.py`): what they answer depends on what was done before.
+    assert set(ROUTES) == {(method, path) for method, path in stated if not path.startswith("/v1/stream/")}
 
 
 @pytest.mark.parametrize(
