@@ -404,6 +404,106 @@ async def test_an_event_of_a_later_version_is_kept_and_said_to_be_unknown(host, 
     assert [] == await errors(tab)
 
 
+async def test_a_broken_frame_stops_reading_and_what_came_before_stays(host, tabs):
+    run = host.begin(words=3)
+    events = host.ended(run)
+    log = events[0]["log"]
+    whole = "".join(f"id: {log}.{event['seq']}\ndata: {json.dumps(event)}\n\n" for event in events[:6])
+    broken = f'id: {log}.7\ndata: {{"type": "node.chunk", "seq"\n\n'
+    script = f"""
+      const body = () => new ReadableStream({{
+        async start(out) {{
+          out.enqueue(new TextEncoder().encode({json.dumps(whole)}));
+          const place = () => document.querySelector('[data-place]')?.dataset.place;
+          while (place() !== '6') await new Promise(requestAnimationFrame);
+          out.enqueue(new TextEncoder().encode({json.dumps(broken)}));
+        }},
+      }});
+      if (!window.itself && url.pathname.endsWith('/events')) return answer(body(), 200, 'text/event-stream')
+    """
+    tab = await tabs(f"{host.url}/console/runs/{run}", answering(script))
+    told = await tab.see(".trouble")
+    assert "not what this console understands" in told
+    assert "Reload the page" in told
+    assert 6 == await tab.place()
+    for agent, text in said(events[:6]).items():
+        assert text == await tab.painted(agent)
+    # The server is itself again, and reading goes on from there.
+    await tab.run("window.itself = true")
+    await tab.tell("click", at=button("Try again"))
+    await tab.standing("ended")
+    for agent, text in said(events).items():
+        assert text == await tab.painted(agent)
+    assert [] == await errors(tab)
+
+
+async def test_a_link_to_a_run_of_somebody_else_says_no_more_than_one_to_none(browser):
+    with hosting("memory:", keys="one-key:acme,other-key:other") as host, context(browser) as open_tab:
+        asked = {"graph": "talk", "input": {"words": 3}}
+        whose = {"authorization": "Bearer one-key"}
+        begun = await asyncio.to_thread(httpx.post, f"{host.url}/v1/runs", json=asked, headers=whose)
+        told = []
+        for run in (begun.json()["run"], "f" * 32):
+            tab = await open_tab(f"{host.url}/console/runs/{run}", PLAIN)
+            await tab.see(".who")
+            await tab.tell("fill", at=".who input", text="other-key")
+            await tab.tell("click", at=".who button.main")
+            told.append((await tab.see(".trouble")).replace(run, "…"))
+            await tab.tell("click", at=".trouble a")
+            await tab.see(".empty")
+        assert "belongs to somebody else" in told[0]
+        assert told[0] == told[1]
+        tab = await open_tab(f"{host.url}/console/runs/{begun.json()['run']}", PLAIN)
+        await tab.tell("fill", at=".who input", text="one-key")
+        await tab.tell("click", at=".who button.main")
+        await tab.standing("ended")
+
+
+async def test_a_broken_frame_stops_reading_and_what_came_before_stays(host, tabs):
+    run = host.begin(words=3)
+    events = host.ended(run)
+    log = events[0]["log"]
+    whole = "".join(f"id: {log}.{event['seq']}\ndata: {json.dumps(event)}\n\n" for event in events[:6])
+    body = whole + f'id: {log}.7\ndata: {{"type": "node.chunk", "seq"\n\n'
+    script = f"if (url.pathname.endsWith('/events')) return answer({json.dumps(body)}, 200, 'text/event-stream')"
+    tab = await tabs(f"{host.url}/console/runs/{run}", answering(script))
+    told = await tab.see(".trouble")
+    assert "not what this console understands" in told
+    assert "Reload the page" in told
+    assert 6 == await tab.place()
+    for agent, text in said(events[:6]).items():
+        assert text == await tab.painted(agent)
+    # The server is itself again, and reading goes on from there.
+    await tab.run("window.fetch = real")
+    await tab.tell("click", at=button("Try again"))
+    await tab.standing("ended")
+    for agent, text in said(events).items():
+        assert text == await tab.painted(agent)
+    assert [] == await errors(tab)
+
+
+async def test_a_link_to_a_run_of_somebody_else_says_no_more_than_one_to_none(browser):
+    with hosting("memory:", keys="one-key:acme,other-key:other") as host, context(browser) as open_tab:
+        asked = {"graph": "talk", "input": {"words": 3}}
+        whose = {"authorization": "Bearer one-key"}
+        begun = await asyncio.to_thread(httpx.post, f"{host.url}/v1/runs", json=asked, headers=whose)
+        told = []
+        for run in (begun.json()["run"], "f" * 32):
+            tab = await open_tab(f"{host.url}/console/runs/{run}", PLAIN)
+            await tab.see(".who")
+            await tab.tell("fill", at=".who input", text="other-key")
+            await tab.tell("click", at=".who button.main")
+            told.append((await tab.see(".trouble")).replace(run, "…"))
+            await tab.tell("click", at=".trouble a")
+            await tab.see(".empty")
+        assert "belongs to somebody else" in told[0]
+        assert told[0] == told[1]
+        tab = await open_tab(f"{host.url}/console/runs/{begun.json()['run']}", PLAIN)
+        await tab.tell("fill", at=".who input", text="one-key")
+        await tab.tell("click", at=".who button.main")
+        await tab.standing("ended")
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [("<h1>It works!</h1>", "text/html"), ('{"runs": 7}', "application/json"), ("", "application/json")],
@@ -431,6 +531,106 @@ async def test_where_the_browser_keeps_nothing_it_says_so_and_works(host, tabs):
     await tab.standing("ended")
     assert "keeps nothing" in await tab.see(".note")
     assert [] == await errors(tab)
+
+
+async def test_where_there_is_no_room_to_keep_a_run_it_says_so_and_shows_it(host, tabs):
+    run = host.begin(words=2000)
+    events = host.ended(run)
+    tab = await tabs(f"{host.url}/console/")
+    await tab.see("table.runs")
+    await tab.tell("cdp", method="Storage.overrideQuotaForOrigin", params={"origin": host.url, "quotaSize": 1024})
+    await tab.run("document.querySelector(`tr[data-run='${value}'] a`).click()", run)
+    await tab.standing("ended")
+    assert "full" in await tab.see(".banner.unkept")
+    for agent, text in said(events).items():
+        assert text == await tab.painted(agent)
+    await tab.tell("reload")
+    await tab.standing("ended")
+    await tab.reaches(len(events))
+    await tab.tell("cdp", method="Storage.overrideQuotaForOrigin", params={"origin": host.url})
+    assert [] == await errors(tab)
+
+
+async def test_over_plain_http_from_another_machine_it_says_what_that_means_and_works(browser):
+    with hosting("memory:", allowed_hosts="far.test", heartbeat_interval=1.0) as host, context(browser) as open_tab:
+        far = host.url.replace("127.0.0.1", "far.test")
+        run = host.begin("hang", pace=0.01)
+        first, second = [await open_tab(f"{far}/console/runs/{run}", PLAIN) for _ in range(2)]
+        for tab in (first, second):
+            await tab.reaches(20)
+            lacking = "return [isSecureContext, 'locks' in navigator, 'randomUUID' in crypto, 'clipboard' in navigator]"
+            assert [False] * 4 == await tab.run(lacking)
+        assert "read along" in await first.see("main > .note")
+        await first.tell("click", at="main > .note button")
+        await first.until("return document.querySelector('main > .note') === null")
+        # Without locks the tabs agree by what they say to each other: one reads for both.
+        async with asyncio.timeout(30):
+            while host.readers != 1:  # noqa: ASYNC110 the server is another thread's
+                await asyncio.sleep(0.05)
+        await first.tell("front")
+        await first.tell("click", at=".run-name .id")
+        await first.see(".run-name .id[data-copied]")
+        field = "const field = document.createElement('textarea'); document.body.append(field);"
+        await first.run(f"{field} field.id = 'pasted'; field.focus()")
+        await first.tell("press", key="Control+v")
+        assert run == await first.until("return document.querySelector('#pasted').value")
+        await first.tell("click", at="button.danger")
+        text = said(host.ended(run))["Talker"]
+        for tab in (first, second):
+            await tab.standing("ended", timeout=30)
+            assert text == await tab.painted("Talker")
+            told = [error for error in await errors(tab) if "Opener-Policy" not in error]
+            assert [] == told
+
+
+async def test_where_there_is_no_room_to_keep_a_run_it_says_so_and_shows_it(host, tabs):
+    run = host.begin(words=2000)
+    events = host.ended(run)
+    tab = await tabs(f"{host.url}/console/")
+    await tab.see("table.runs")
+    await tab.tell("cdp", method="Storage.overrideQuotaForOrigin", params={"origin": host.url, "quotaSize": 1024})
+    await tab.run("document.querySelector(`tr[data-run='${value}'] a`).click()", run)
+    await tab.standing("ended")
+    assert "full" in await tab.see(".banner.unkept")
+    for agent, text in said(events).items():
+        assert text == await tab.painted(agent)
+    await tab.tell("reload")
+    await tab.standing("ended")
+    await tab.reaches(len(events))
+    await tab.tell("cdp", method="Storage.overrideQuotaForOrigin", params={"origin": host.url})
+    assert [] == await errors(tab)
+
+
+async def test_over_plain_http_from_another_machine_it_says_what_that_means_and_works(browser):
+    with hosting("memory:", allowed_hosts="far.test", heartbeat_interval=1.0) as host, context(browser) as open_tab:
+        far = host.url.replace("127.0.0.1", "far.test")
+        run = host.begin("hang", pace=0.01)
+        first, second = [await open_tab(f"{far}/console/runs/{run}", PLAIN) for _ in range(2)]
+        for tab in (first, second):
+            await tab.reaches(20)
+            lacking = "return [isSecureContext, 'locks' in navigator, 'randomUUID' in crypto, 'clipboard' in navigator]"
+            assert [False] * 4 == await tab.run(lacking)
+        assert "read along" in await first.see("main > .note")
+        await first.tell("click", at="main > .note button")
+        await first.until("return document.querySelector('main > .note') === null")
+        # Without locks the tabs agree by what they say to each other: one reads for both.
+        async with asyncio.timeout(30):
+            while host.readers != 1:  # noqa: ASYNC110 the server is another thread's
+                await asyncio.sleep(0.05)
+        await first.tell("front")
+        await first.tell("click", at=".run-name .id")
+        await first.see(".run-name .id[data-copied]")
+        await first.run("const field = document.createElement('textarea'); field.id = 'pasted'; document.body.append(field)")
+        await first.run("document.querySelector('#pasted').focus()")
+        await first.tell("press", key="Control+v")
+        assert run == await first.until("return document.querySelector('#pasted').value")
+        await first.tell("click", at="button.danger")
+        text = said(host.ended(run))["Talker"]
+        for tab in (first, second):
+            await tab.standing("ended", timeout=30)
+            assert text == await tab.painted("Talker")
+            told = [error for error in await errors(tab) if "Opener-Policy" not in error]
+            assert [] == told
 
 
 async def test_a_server_with_keys_asks_for_one_and_says_what_a_key_may_not_do(browser):

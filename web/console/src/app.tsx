@@ -27,6 +27,7 @@ export function App(): ReactElement {
   const { route, query } = useRoute();
   const { say } = useSay();
   const [help, setHelp] = useState(false);
+  const [open, setOpen] = useState(!window.isSecureContext);
   const kept = usePrefs((prefs) => prefs.kept);
   useKeys({ "?": () => setHelp(true), n: () => go("/start") });
   useEffect(() => {
@@ -47,6 +48,14 @@ export function App(): ReactElement {
       <Side route={route} onHelp={() => setHelp(true)} />
       <main id="content" tabIndex={-1}>
         {!kept && <p className="note">{say("app.unkept")}</p>}
+        {open && (
+          <p className="note warn">
+            {say("app.insecure")}{" "}
+            <button type="button" className="small" onClick={() => setOpen(false)}>
+              {say("app.close")}
+            </button>
+          </p>
+        )}
         {useOutdated() && (
           <p className="note warn" role="alert">
             {say("fault.version")}{" "}

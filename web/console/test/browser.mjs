@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const browser = await chromium.launch({
   executablePath: process.argv[2],
-  args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info", "--js-flags=--expose-gc"],
+  args: ["--host-resolver-rules=MAP far.test 127.0.0.1", "--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info", "--js-flags=--expose-gc"],
 });
 const contexts = new Map();
 const tabs = new Map();

@@ -71,6 +71,12 @@ export class Reading {
     return shown(this.truth, { online: navigator.onLine, place: this.live.place, head: this.head, parked });
   }
 
+  /** Why nothing more is kept of it for the next visit; empty where it is, or where nothing ever is. */
+  get unkept(): string {
+    const kept = this.connection?.kept;
+    return kept?.where === "memory" && this.client?.shelf != null && this.floor === 0 ? kept.why : "";
+  }
+
   /** Look at the run; what is returned ends it. */
   look(listener: () => void): () => void {
     const call = (): void => listener(); // the same function may look twice

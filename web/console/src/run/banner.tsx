@@ -47,6 +47,12 @@ export function Banner({ reading }: { readonly reading: Reading }): ReactElement
           {say("run.trimmed", { n: count(reading.floor, language) })}
         </p>
       )}
+      {reading.unkept !== "" && (
+        <p className="banner unkept">
+          <Icon sign="question" />
+          {say("run.unkept", { why: reading.unkept })}
+        </p>
+      )}
       {shown.unknown > 0 && (
         <p className="banner">
           <Icon sign="question" />

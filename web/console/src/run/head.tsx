@@ -3,6 +3,7 @@
 import { useState, type ReactElement } from "react";
 
 import { count, shortId, span } from "../base/format";
+import { copied } from "../base/clip";
 import { go } from "../base/route";
 import { client, lines } from "../base/server";
 import { useSay } from "../base/words";
@@ -42,20 +43,17 @@ export function RunHead({ reading }: { readonly reading: Reading }): ReactElemen
 
 function RunId({ id }: { readonly id: string }): ReactElement {
   const { say } = useSay();
-  const [copied, setCopied] = useState(false);
-  const copy = (): void => {
-    navigator.clipboard?.writeText(id).then(
-      () => {
-        setCopied(true);
-        setTimeout(() => setCopied(false), 1500);
-      },
-      () => undefined, // not allowed here: the whole id stands in the title
-    );
+  const [done, setDone] = useState(false);
+  const copy = async (): Promise<void> => {
+    // Where it is not allowed at all: the whole id stands in the title.
+    if (!(await copied(id))) return;
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
   };
   return (
-    <button type="button" className="plain mono id" title={id} aria-label={`${shortId(id)} ${say("app.copy")}`} onClick={copy}>
+    <button type="button" className="plain mono id" title={id} data-copied={done || undefined} aria-label={`${shortId(id)} ${say("app.copy")}`} onClick={() => void copy()}>
       {shortId(id)}
-      <Icon sign={copied ? "check" : "copy"} size={12} />
+      <Icon sign={done ? "check" : "copy"} size={12} />
     </button>
   );
 }

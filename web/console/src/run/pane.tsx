@@ -3,6 +3,7 @@
 
 import { memo, useState, type CSSProperties, type ReactElement } from "react";
 
+import { copied } from "../base/clip";
 import { count } from "../base/format";
 import type { Form } from "../base/prefs";
 import { useSay } from "../base/words";
@@ -114,23 +115,17 @@ function keyOf(row: Row | null, index: number): string {
   return row.kind === "block" ? `${message} ${voids} ${row.block.start}` : `${message} ${voids} v${row.at}`;
 }
 
-function CopyText({ pane }: { readonly pane: Pane }): ReactElement | null {
+function CopyText({ pane }: { readonly pane: Pane }): ReactElement {
   const { say } = useSay();
-  const [copied, setCopied] = useState(false);
-  // A page that was not reached safely may not write there.
-  if (!navigator.clipboard) return null;
-  const copy = (): void => {
-    navigator.clipboard.writeText(pane.text).then(
-      () => {
-        setCopied(true);
-        setTimeout(() => setCopied(false), 1500);
-      },
-      () => undefined,
-    );
+  const [done, setDone] = useState(false);
+  const copy = async (): Promise<void> => {
+    if (!(await copied(pane.text))) return;
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
   };
   return (
-    <button type="button" className="plain" aria-label={say(copied ? "app.copied" : "run.copyText")} title={say("run.copyText")} onClick={copy}>
-      <Icon sign={copied ? "check" : "copy"} size={14} />
+    <button type="button" className="plain" aria-label={say(done ? "app.copied" : "run.copyText")} title={say("run.copyText")} onClick={() => void copy()}>
+      <Icon sign={done ? "check" : "copy"} size={14} />
     </button>
   );
 }
