@@ -19,7 +19,7 @@ PAGE = HERE / "RESULTS.md"
 _PREFACE = """\
 # Results
 
-The newest full run of `make bench`, made by `python -m bench --write`; the lines are in
+The newest run of all figures that was kept (`python -m bench --write`, `--quick` for fewer samples); the lines are in
 [results/newest.jsonl](results/newest.jsonl). Medians, least to greatest in brackets.
 
 How to read it:
@@ -116,7 +116,7 @@ def write(lines: Sequence[Line], to: Path = LINES, page: Path = PAGE) -> None:
     """Keep a run, and make the page from it.
 
     Args:
-        lines: Of a full run.
+        lines: Of a run of all figures.
         to: Where the lines go.
         page: Where the page goes.
     """
@@ -126,7 +126,7 @@ def write(lines: Sequence[Line], to: Path = LINES, page: Path = PAGE) -> None:
 
 
 def kept() -> list[Line]:
-    """Give the lines of the newest full run that was kept."""
+    """Give the lines of the newest run that was kept."""
     return [decode(line) for line in LINES.read_text(encoding="utf-8").splitlines()]
 
 
@@ -135,10 +135,11 @@ def render(lines: Sequence[Line]) -> str:
     table = [_HEAD, tuple("---" for _ in _HEAD), *rows(lines)]
     parts = [_PREFACE, *(f"| {' | '.join(row)} |" for row in table), "", "Remarks:", ""]
     parts += [f"* {remark}" for remark in remarks(lines)]
-    first = next((line for line in lines if isinstance(line, Result)), None)
-    if first is not None:
+    results = [line for line in lines if isinstance(line, Result)]
+    if results:
+        first, counts = results[0], sorted({line.n for line in results})
         used = ", ".join(f"{name} {number}" for name, number in first.versions.items())
-        parts += ["", f"Python {first.python}, {first.cpus} processors, {used}."]
+        parts += ["", f"Python {first.python}, {first.cpus} processors, {used}; samples: {counts[0]}-{counts[-1]}."]
     return "\n".join(parts) + "\n"
 
 

@@ -234,7 +234,7 @@ def test_a_full_run_is_kept_as_lines_and_as_a_page(tmp_path):
     page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert render(lines_of_a_run()) == page
     assert "| 10 (10) |" in page
-    assert "Python 3.11.7, 2 processors, riverrun 0.1.0." in page
+    assert "Python 3.11.7, 2 processors, riverrun 0.1.0; samples:" in page
 
 
 def test_the_page_in_the_tree_is_made_from_the_lines_beside_it():
@@ -244,7 +244,7 @@ def test_the_page_in_the_tree_is_made_from_the_lines_beside_it():
 # --- the command ---
 
 
-@pytest.mark.parametrize("arguments", [["nothing"], ["chain", "--write"], ["--quick", "--write"]])
+@pytest.mark.parametrize("arguments", [["nothing"], ["chain", "--write"]])
 def test_what_cannot_be_asked_for_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as refused:
         main(arguments)
