@@ -125,6 +125,15 @@ def test_writing_again_in_one_branch_is_no_conflict():
     assert 2 == state["x"]
 
 
+@given(st.permutations(range(5)))
+def test_the_branches_of_a_fork_meet_in_the_order_of_its_edges_whoever_arrives_first(arrivals):
+    first = Moment("o", (), {"log": ["o"]}, ())
+    branches = [Moment.since(first, f"n{at}", ((first, at),), {}, ({"log": [at]},)) for at in range(5)]
+    state, origin, ordered = meet(SCHEMA, tuple((branches[at], 0) for at in arrivals))
+    assert (["o", 0, 1, 2, 3, 4], first) == (state["log"], origin)
+    assert branches == [moment for moment, _ in ordered]
+
+
 def test_writing_several_times_in_one_node_is_no_conflict():
     first = Moment("o", (), {}, ())
     one = Moment.since(first, "a", ((first, 0),), {"x": 2}, ({"x": 1}, {"x": 2}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from riverrun.events.kinds import ErrorInfo, NodeCompleted, NodeStarted
@@ -41,6 +41,34 @@ def test_what_begins_is_what_the_rule_lets_begin(graph, numbers):
         taken = [target for place, target in enumerate(graph[ended.number]) if choice >> place & 1 or choice % 3 == 0]
         for edge, target in enumerate(taken):
             schedule.trigger(target, nest.step(ended.number, ended.when, target), moment, edge)
+
+
+@given(st.one_of(graphs(6, 1), nested()), st.lists(st.integers(0, 1000), max_size=40))
+def test_to_hand_on_is_to_end_to_trigger_and_to_begin(graph, choices):
+    assume(graph[0])
+    nest = LoopNest(graph)
+    short, long = Schedule(nest, {}), Schedule(nest, {})
+    first = graph[0][0]
+    for each in (short, long):
+        each.trigger(first, nest.step(0, (), first), Moment("x:1", (), {}), 0)
+    (one,), (other,) = short.begin(), long.begin()
+    for choice in choices:
+        following = graph[one.number]
+        if not following:
+            return
+        number, moment = following[choice % len(following)], Moment(f"x:{choice}", (), {})
+        when = nest.step(one.number, one.when, number)
+        one, ended = short.hand_on(one, number, when, moment), other
+        long.end(ended)
+        long.trigger(number, when, moment, 0)
+        (other,) = long.begin()
+        assert (one.number, one.when, one.parents, True) == (other.number, other.when, other.parents, one.running)
+        # What comes beside it is judged alike.
+        assert ([one], [other], []) == (list(short.live), list(long.live), short.begin())
+    for each, live in ((short, one), (long, other)):
+        each.end(live)
+        each.trigger(first, nest.step(0, (), first), Moment("y:1", (), {}), 0)
+        assert [first] == [live.number for live in each.begin()]
 
 
 BOOM = ErrorInfo(code="E3001", message="boom")

@@ -55,6 +55,10 @@ async def test_it_says_where_the_node_is():
     )
 
 
+async def test_written_out_it_shows_nothing_of_what_the_run_was_given():
+    assert "Context('a:1', run='r')" == repr(context(context={"password": "secret"}, config={"key": "secret"}))
+
+
 async def test_on_the_loop_it_tells_at_once():
     ear = Listener()
     context(ear).emit("progress", {"done": 1})

@@ -53,6 +53,103 @@ async def test_parallel_nodes_run_in_lanes_of_their_own_and_their_streams_interl
     assert ["one 0", "other 1", "one 2", "other 3"] == values(log)
 
 
+def forked(**branches):
+    """A graph in which one node is followed by all the others."""
+
+    async def fork(state):
+        return {}
+
+    edges = [(START, "fork"), *(("fork", name) for name in branches)]
+    return graph(*edges, fork=fork, **branches).plan("graph")
+
+
+async def test_a_lane_runs_what_a_fork_leads_to_itself_as_long_as_nobody_waits():
+    ran = []
+
+    def branch(number):
+        async def node(state):
+            ran.append((number, asyncio.current_task()))
+
+        return node
+
+    await drive(forked(**{f"n{number}": branch(number) for number in range(20)}))
+    assert (list(range(20)), 1) == ([number for number, _ in ran], len({task for _, task in ran}))
+
+
+@pytest.mark.parametrize("waiting", range(3))
+async def test_a_branch_that_waits_holds_up_no_other(waiting):
+    last, tasks = asyncio.Event(), set()
+
+    def branch(number):
+        async def node(state):
+            tasks.add(asyncio.current_task())
+            if number < waiting:
+                await last.wait()
+            elif number == 4:
+                last.set()
+
+        return node
+
+    log = await drive(forked(**{f"n{number}": branch(number) for number in range(5)}))
+    assert ("run.completed", 6) == (log[-1].type, kinds(log).count("node.completed"))
+    assert (1 if waiting == 0 else 5) == len(tasks)  # who waits has its lane to itself
+
+
+async def test_a_stop_cuts_off_branches_that_no_lane_has_come_to():
+    ran = []
+
+    async def stops(state):
+        ride.driver.stop("from inside")
+        await asyncio.Event().wait()
+
+    async def node(state):
+        ran.append(1)
+
+    ride = await Ride(forked(stops=stops, second=node, third=node)).begin()
+    log = await ride.end()
+    assert (4, "run.stopped", []) == (kinds(log).count("node.started"), log[-1].type, ran)
+
+
+async def test_a_shutdown_leaves_branches_that_no_lane_has_come_to():
+    ran = []
+
+    async def leaves(state):
+        ride.task.cancel()
+        await asyncio.Event().wait()
+
+    async def node(state):
+        ran.append(1)
+        await asyncio.Event().wait()
+
+    ride = await Ride(forked(leaves=leaves, second=node, third=node)).begin()
+    with pytest.raises(asyncio.CancelledError):
+        await ride.end()
+    log = await ride.log()
+    assert ("node.started", 1) == (log[-1].type, kinds(log).count("node.completed"))
+    assert [] == [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_router_is_asked_in_a_task_that_bears_no_mark_of_what_its_node_did():
+    marks = []
+
+    async def node(state):
+        asyncio.current_task().cancel()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return {"x": 1}
+
+    async def router(state):
+        marks.append(asyncio.current_task().cancelling())
+        await asyncio.sleep(0)
+        return END
+
+    made = graph((START, "a"), a=node)
+    made.add_conditional_edges("a", router, [END])
+    log = await drive(made.plan("graph"))
+    assert ("run.completed", [0]) == (log[-1].type, marks)
+
+
 async def test_the_first_word_of_a_branch_is_in_the_log_although_its_sibling_sleeps():
     sleeper, speaker = Held(), Held()
     ride = await Ride(parallel(sleeper=sleeper, speaker=speaker).plan("graph")).begin()

@@ -321,6 +321,24 @@ async def test_a_sole_reader_makes_room_by_reading():
     assert not desk.writer.full
 
 
+async def test_a_sole_reader_is_given_what_follows_what_it_has_and_nothing_else():
+    desk = await Desk(MemoryStore(), paced=True).open()
+    assert ["node.started"] == [event.type for event in desk.writer.take(1)]
+    desk.say("a", "b")
+    assert (["a", "b"], []) == ([event.value for event in desk.writer.take(2)], desk.writer.take(4))
+    desk.say("c")
+    assert [] == desk.writer.take(3)  # it lacks the one before: the log has that
+    desk.say("d")
+    assert ["d"] == [event.value for event in desk.writer.take(5)]
+    assert [3, 4, 5, 6] == [event.seq for event in await desk.log()][2:]
+
+
+async def test_who_does_not_set_the_pace_is_given_nothing_but_the_log():
+    desk = await Desk(MemoryStore()).open()
+    desk.say("a")
+    assert [] == desk.writer.take(1)
+
+
 async def test_when_nobody_reads_any_more_nobody_waits():
     desk = await Desk(MemoryStore(), Limits(items=2, size_bytes=10**9), paced=True).open()
     desk.say("a", "b", "c")

@@ -28,7 +28,6 @@ from riverrun.graph.plan import Plan
 from riverrun.graph.state import State
 from riverrun.runs.cache import InMemoryCache
 from riverrun.runs.context import running
-from riverrun.runs.history import History
 from riverrun.runs.launch import Means
 from riverrun.runs.pool import Pool
 from riverrun.runs.settings import RunSettings
@@ -301,21 +300,20 @@ class CompiledGraph(Threaded):
         machine.started(started)
         del machine.events[0]  # the store is given it
         created = await store.create(TENANT, started, worker="in process", lease_seconds=FOREVER)
-        means = self._means(store, History(store))
+        means = self._means(store)
         return Begun(Run(machine, store, means, created.row, started, paced=paced))
 
-    def _means(self, store: MemoryStore, history: History) -> Means:
+    def _means(self, store: MemoryStore) -> Means:
         return Means(
             store=store,
             clock=self._clock,
             pool=self._pool,
             settings=self._settings,
-            history=history,
             cache=self._cache,
             memory=self._memory,
         )
 
     def _threads(self) -> Threads:
         saver = self._saver()
-        means = self._means(saver.store, saver.history)
+        means = self._means(saver.store)
         return Threads(self.plan, saver, means, self._settings.recursion_limit)

@@ -86,7 +86,8 @@ class Course:
             live = Live(self.plan.number[behind], self.plan.nest.outset(self.plan.number[behind]))
         origin = Moment("", (), base)
         step = self._first = Step(self.first_id, self, None, live, base, origin, seen=base, attempt=self.attempt)
-        self._given = given
+        if self.owner is not None:
+            self._given = given
         step.updates = [given]
         if behind is not None:
             step.source = behind

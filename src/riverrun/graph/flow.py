@@ -219,7 +219,7 @@ class Flow(Standing):
             step.tries_inside = max(step.tries_inside, course.tries)
             step.course.tries = max(step.course.tries, course.tries)
             self._owners -= 1
-            step.heard_inside += course.said  # it may still be dropped, or fail, while its routers are asked
+            step.heard_inside += tuple(course.said)  # it may still be dropped, or fail, while its routers are asked
             if step.course.owner is not None:
                 step.course.said += course.said
 
@@ -286,7 +286,7 @@ class Flow(Standing):
             self._end("broke", RunFailed, now, error=error)
             return
         self._drop_inside(owner, "failed", now)
-        owner.cut_inside += course.cut
+        owner.cut_inside += tuple(course.cut)
         self._end_inside(owner)
         node = owner.node
         if node is not None and (node.retries or node.handler is not None):

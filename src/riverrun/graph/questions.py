@@ -20,6 +20,8 @@ class Questions:
         open: By id: each question, and who asked it.
     """
 
+    __slots__ = ("open",)
+
     def __init__(self) -> None:
         self.open: dict[str, tuple[Step, Question]] = {}
 

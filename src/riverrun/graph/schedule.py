@@ -60,7 +60,7 @@ class Schedule:
         self._called: list[Live] = []
         self._waiting: dict[tuple[int, Round], Live] = {}
         self.live: dict[Live, None] = {}
-        self._counts: dict[int, int] = {}
+        self._more: dict[int, int] = {}  # nodes that are alive more than once: how many times more
         self._mask = 0  # nodes with anything alive, as a bit mask
 
     def trigger(self, number: int, when: Round, parent: Moment, edge: int) -> None:
@@ -76,8 +76,7 @@ class Schedule:
         if live is None:
             live = self._waiting[number, when] = Live(number, when, ((parent, edge),))
             self.live[live] = None
-            self._counts[number] = self._counts.get(number, 0) + 1
-            self._mask |= 1 << number
+            self._count(number)
         elif live.parents[-1][0] is not parent:  # the edges that leave one execution come one after another
             live.parents = (*live.parents, (parent, edge))
 
@@ -93,8 +92,7 @@ class Schedule:
         """
         live = Live(number, when, ((parent, edge),), called=True, arg=arg)
         self.live[live] = None
-        self._counts[number] = self._counts.get(number, 0) + 1
-        self._mask |= 1 << number
+        self._count(number)
         self._called.append(live)
 
     def hand_on(self, live: Live, number: int, when: Round, parent: Moment) -> Live:
@@ -111,7 +109,7 @@ class Schedule:
         """
         live.gone = True
         following = Live(number, when, ((parent, 0),), running=True)
-        self.live, self._counts, self._mask = {following: None}, {number: 1}, 1 << number
+        self.live, self._mask = {following: None}, 1 << number
         return following
 
     def rivals(self, live: Live) -> list[Live]:
@@ -130,9 +128,17 @@ class Schedule:
             if live in self._called:
                 self._called.remove(live)
         del self.live[live]
-        left = self._counts[live.number] = self._counts[live.number] - 1
-        if not left:
+        more = self._more.pop(live.number, 0)
+        if more > 1:
+            self._more[live.number] = more - 1
+        elif not more:
             self._mask &= ~(1 << live.number)
+
+    def _count(self, number: int) -> None:
+        if self._mask >> number & 1:
+            self._more[number] = self._more.get(number, 0) + 1
+        else:
+            self._mask |= 1 << number
 
     def begin(self) -> list[Live]:
         """Give the executions that may begin now, in order of their first trigger; from then on they run."""
@@ -176,7 +182,7 @@ class Schedule:
         if live.blocker is not None and not live.blocker.gone:
             return False
         others = self._mask
-        if self._counts[live.number] == 1:
+        if live.number not in self._more:
             others &= ~(1 << live.number)
         # Most nodes are alone, or cannot be reached by anything alive: one bit operation says so.
         if not others or not others & self._nest.sources(live.number):

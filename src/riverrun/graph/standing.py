@@ -19,6 +19,8 @@ from riverrun.graph.questions import Questions
 from riverrun.graph.state import State
 from riverrun.graph.step import Order
 
+_WELL: tuple[Callable[..., Event], dict[str, Any]] = (RunCompleted, {})  # how a run ends that nothing ends
+
 
 class Standing:
     """Keep where a run stands.
@@ -63,7 +65,7 @@ class Standing:
         self._owners = 0  # how many of the steps are sub graphs at work: nobody runs them but what is inside
         self._stirred: list[Course] = []
         self._advancing = False
-        self._ending: tuple[Callable[..., Event], dict[str, Any]] = (RunCompleted, {})
+        self._ending = _WELL
         self._partial: list[str] = []
         self._final: State | None = None
 

@@ -185,8 +185,8 @@ class StepOf(Struct, Generic[AnyAround], eq=False):
     failed: int = 0
     note: Json = None
     inside: AnyAround | None = None
-    heard_inside: list[str] = []
-    cut_inside: list[str] = []
+    heard_inside: tuple[str, ...] = ()
+    cut_inside: tuple[str, ...] = ()
     tries_inside: int = 0
     trouble: ErrorInfo | None = None
 
@@ -305,18 +305,18 @@ class StepOf(Struct, Generic[AnyAround], eq=False):
         """Note which messages a graph that it called has begun, and which of them are whole."""
         if isinstance(event, NodeChunk):
             if event.message not in self.cut_inside:
-                self.heard_inside.append(event.message)
-                self.cut_inside.append(event.message)
+                self.heard_inside = (*self.heard_inside, event.message)
+                self.cut_inside = (*self.cut_inside, event.message)
         elif isinstance(event, NodeCompleted):
             whole = f"{event.exec}/"
-            self.cut_inside = [each for each in self.cut_inside if not f"{each}/".startswith(whole)]
+            self.cut_inside = tuple([each for each in self.cut_inside if not f"{each}/".startswith(whole)])
         elif isinstance(event, NodeRetrying | NodeCancelled | NodeFailed):
-            self.cut_inside = [each for each in self.cut_inside if each not in event.voids]
+            self.cut_inside = tuple([each for each in self.cut_inside if each not in event.voids])
 
     def renew(self) -> tuple[str, ...]:
         """Begin a new attempt; give the ids of the messages that are void now."""
         voids = (*dict.fromkeys(self.heard_inside), *self.heard)
-        self.heard_inside, self.cut_inside = [], []
+        self.heard_inside = self.cut_inside = ()
         self.folds = {}  # the new attempt may stream under other keys
         self.attempt += 1
         self.course.tries = max(self.course.tries, self.attempt)

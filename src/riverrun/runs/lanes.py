@@ -42,6 +42,11 @@ class Place(Struct, eq=False):
     context: Context | None = None
     timer: asyncio.TimerHandle | None = None
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether its task bears marks of a cancellation, which `leave` takes away."""
+        return self.task is not None and self.task.cancelling() > 0
+
 
 class Lanes:
     """Keep the lanes of one run.

@@ -34,7 +34,7 @@ class Means(Struct, frozen=True, kw_only=True):
     clock: Clock
     pool: Pool
     settings: RunSettings
-    history: History
+    history: History | None = None  # of a worker, which has to find out where runs stand
     cache: InMemoryCache = field(default_factory=InMemoryCache)
     memory: Any = None  # what graphs were compiled with as their store
 
@@ -55,15 +55,16 @@ async def recall(means: Means, plan: Plan, row: RunRow) -> tuple[Machine, RunSta
         InputError: E2010, the input does not fit the graph.
         StoreError: E4002, the store cannot be read.
     """
+    history = means.history or History(means.store)
     if means.settings.checkpoint_events and row.head >= means.settings.checkpoint_events:
         page = await means.store.read(row.key, row.head - 1, 1)
-        machine = await means.history.begun(plan, row.key, page, row.head)
+        machine = await history.begun(plan, row.key, page, row.head)
         if machine is not None:
             started = first_of(await read_log(means.store, row.key, 1))
             return machine, started, isinstance(page.records[-1].event, RunTakenOver)
     events = await read_log(means.store, row.key, row.head)
     started = first_of(events)
-    base = await means.history.base(plan, row.key.tenant, started)
+    base = await history.base(plan, row.key.tenant, started)
     return replay(plan, row.key.run, events, base=base), started, isinstance(events[-1], RunTakenOver)
 
 
