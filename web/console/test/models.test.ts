@@ -4,13 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import fc from "fast-check";
-import type { Event } from "riverrun";
+import { breath, type Event } from "riverrun";
 
 import { NotALog, fromLines, toLines } from "../src/model/copy";
 import { Heights } from "../src/model/heights";
 import { BLOCK_LENGTH, Passage } from "../src/model/passage";
 import { Picture } from "../src/model/picture";
 import { indexAt } from "../src/model/places";
+import { Reading } from "../src/model/reading";
 import { fieldsOf, initial, readField } from "../src/model/schema";
 import { ALL, Search } from "../src/model/search";
 import { Lag, UNTOUCHED, changed, shown } from "../src/model/truth";
@@ -227,6 +228,35 @@ test("a schema becomes fields, also through references and what may be null", ()
   assert.deepEqual(readField(tags!, " a \n\nb"), { value: ["a", "b"] });
   assert.deepEqual(readField(more!, "{oops"), { wrong: "json" });
   assert.deepEqual(readField(more!, '{"a": [1]}'), { value: { a: [1] } });
+});
+
+test("looking back in a long log leaves the page its turn, and who looks elsewhere meanwhile is led there", async () => {
+  const node = { node: "n", exec: "n:1", run: "r", message: "m" };
+  const events = [{ type: "run.started", seq: 1, ts: 1, run: "r", graph: "g", log: "l" }] as Event[];
+  for (let seq = 2; seq <= 60_000; seq += 1) {
+    const value = `${seq} `;
+    const start = events.length === 1 ? 0 : (events.at(-1) as { start: number; value: string }).start + (events.at(-1) as { value: string }).value.length;
+    events.push({ type: "node.chunk", seq, ts: seq, ...node, value, start } as Event);
+  }
+  const reading = Reading.of(events, "");
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 0);
+  const shown = async (at: number | null): Promise<void> => {
+    while (reading.at !== at) await new Promise((resolve) => setImmediate(resolve));
+  };
+  reading.seek(59_000);
+  assert.deepEqual([reading.aim, reading.at], [59_000, null]);
+  reading.seek(reading.aim - 1);
+  await shown(58_999);
+  assert.ok(turns > 0);
+  const plain = new Picture();
+  for (const event of events.slice(0, 58_999)) plain.apply(event);
+  assert.deepEqual([...reading.shown.panes.values()].map((pane) => pane.text), [...plain.panes.values()].map((pane) => pane.text));
+  reading.seek(2);
+  reading.seek(null);
+  for (let turn = 0; turn < 20; turn += 1) await breath();
+  assert.deepEqual([reading.at, reading.shown, reading.aim], [null, reading.live, 60_000]);
+  clearInterval(timer);
 });
 
 // --- the figures of a server ---

@@ -15,6 +15,12 @@ const SHOWN = 100;
 /** So many events may wait to be taken: of those that the live run has let go of each would have to be fetched again. */
 const WAITING = 4_000;
 
+/** A moment that is being made ready to be shown. */
+interface Ahead {
+  readonly at: number;
+  readonly picture: Picture;
+}
+
 /** A run that is looked at. */
 export class Reading {
   /** All events that the log still has, in order. */
@@ -41,6 +47,7 @@ export class Reading {
   private left = false;
   private view: View | null = null;
   private connection: LiveRun["connection"] | null = null;
+  private ahead: Ahead | null = null;
   private filling = false;
   private behind = false;
   /** When it was told last, in ms. */
@@ -118,20 +125,50 @@ export class Reading {
     this.tell();
   }
 
-  /** Show the run as it was at an event; null, or the newest one, follows the newest. One to come is waited for. */
+  /** seq that is shown, or that is being made ready to be shown. */
+  get aim(): number {
+    return this.ahead?.at ?? this.at ?? this.live.place;
+  }
+
+  /**
+   * Show the run as it was at an event; null, or the newest one, follows the newest. One to come is waited for. In a long
+   * log it takes a while, in which the page goes on; who looks elsewhere meanwhile is led there instead.
+   */
   seek(seq: number | null): void {
     const { place } = this.live;
     const at = seq === null || seq === place || (seq > place && this.live.view.ending !== null) ? null : Math.max(this.floor + 1, seq);
     if (at === null) {
+      this.ahead = null;
       this.shown = this.live;
+      this.at = null;
     } else {
       // Forwards it goes on from what is shown; backwards it begins anew.
-      if (this.shown === this.live || this.shown.place > at) this.shown = new Picture(this.floor);
-      const to = Math.min(at, place);
-      while (this.shown.place < to) this.shown.apply(this.event(this.shown.place + 1)!);
+      const onwards = this.shown !== this.live && this.shown.place <= at;
+      this.ahead = { at, picture: onwards ? this.shown : new Picture(this.floor) };
+      void this.fold(this.ahead);
     }
-    this.at = at;
+    if (at === null || this.ahead !== null) this.tell();
+  }
+
+  private async fold(ahead: Ahead): Promise<void> {
+    while (!this.foldSome(ahead)) {
+      await breath();
+      if (this.ahead !== ahead) return;
+    }
+    this.ahead = null;
+    this.shown = ahead.picture;
+    this.at = ahead.at;
     this.tell();
+  }
+
+  /** Fold events for a while; gives whether it is there. */
+  private foldSome({ at, picture }: Ahead): boolean {
+    const over = performance.now() + AT_A_TIME;
+    while (picture.place < Math.min(at, this.live.place)) {
+      picture.apply(this.event(picture.place + 1)!);
+      if (picture.place % 32 === 0 && performance.now() > over) return false;
+    }
+    return true;
   }
 
   /** Answer questions. */
@@ -206,6 +243,7 @@ export class Reading {
     this.live = new Picture(this.source?.view.floor);
     this.shown = this.live;
     this.at = null;
+    this.ahead = null;
     this.head = 0;
   }
 

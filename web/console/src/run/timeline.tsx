@@ -26,13 +26,13 @@ export function Timeline({ reading }: { readonly reading: Reading }): ReactEleme
   return (
     <footer className="timeline" aria-label={say("run.timeline")}>
       <div className="time-controls">
-        <button type="button" className="plain" aria-label={say("time.back")} title={`${say("time.back")}  [`} disabled={shown.place <= reading.floor + 1} onClick={() => reading.seek(shown.place - 1)}>
+        <button type="button" className="plain" aria-label={say("time.back")} title={`${say("time.back")}  [`} disabled={shown.place <= reading.floor + 1} onClick={() => reading.seek(reading.aim - 1)}>
           <Icon sign="back" />
         </button>
         <button type="button" className="plain" aria-label={say(play.on ? "time.pause" : "time.play")} title={say(play.on ? "time.pause" : "time.play")} disabled={reading.events.length < 2} onClick={play.toggle}>
           <Icon sign={play.on ? "pause" : "play"} />
         </button>
-        <button type="button" className="plain" aria-label={say("time.on")} title={`${say("time.on")}  ]`} disabled={reading.at === null} onClick={() => reading.seek(shown.place + 1)}>
+        <button type="button" className="plain" aria-label={say("time.on")} title={`${say("time.on")}  ]`} disabled={reading.at === null} onClick={() => reading.seek(reading.aim + 1)}>
           <Icon sign="on" />
         </button>
         <select aria-label={say("time.speed")} value={play.speed} onChange={(event) => play.setSpeed(Number(event.target.value))}>
@@ -51,7 +51,7 @@ export function Timeline({ reading }: { readonly reading: Reading }): ReactEleme
           aria-valuetext={say("time.at", { n: shown.place, all })}
           min={reading.floor + 1}
           max={Math.max(reading.floor + 1, all)}
-          value={Math.max(reading.floor + 1, shown.place)}
+          value={Math.max(reading.floor + 1, reading.aim)}
           disabled={reading.events.length < 2}
           onChange={(event) => reading.seek(Number(event.target.value))}
         />

@@ -8,7 +8,7 @@ import { go } from "../base/route";
 import { useSay, type Word } from "../base/words";
 import type { Reading } from "../model/reading";
 import { useBeat } from "../model/use";
-import { Late, late } from "../parts/late";
+import { Late, late, warm } from "../parts/late";
 import { Fence } from "../parts/trouble";
 import { useAnnounced } from "../parts/voice";
 import { Banner } from "./banner";
@@ -23,6 +23,10 @@ import "../styles/run.css";
 
 const diagram = late(async () => (await import("./diagram")).Diagram);
 
+/** Milliseconds that the graph waits for the first text, and behind it: to draw it takes as long as all the rest. */
+const FOR_TEXT = 400;
+const BEHIND_TEXT = 30;
+
 const TABS = ["graph", "events", "state"] as const;
 type Tab = (typeof TABS)[number];
 
@@ -31,11 +35,12 @@ export function RunView({ reading }: { readonly reading: Reading }): ReactElemen
   const { say } = useSay();
   useBeat(reading);
   const [tab, setTab] = useState<Tab>("graph");
+  const drawn = useSecond(reading);
   useAnnounced(spoken(reading));
   useAddress(reading);
   useKeys({
-    "[": () => reading.seek(reading.shown.place - 1),
-    "]": () => reading.seek(reading.shown.place + 1),
+    "[": () => reading.seek(reading.aim - 1),
+    "]": () => reading.seek(reading.aim + 1),
     End: () => reading.seek(null),
     Escape: () => (reading.at === null ? go("/runs") : reading.seek(null)),
   });
@@ -74,7 +79,7 @@ export function RunView({ reading }: { readonly reading: Reading }): ReactElemen
           </div>
           <div className="side-panel" id="side-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
             <Fence name={tab} key={tab}>
-              {tab === "graph" && <Late part={diagram} given={{ reading }} />}
+              {tab === "graph" && drawn && <Late part={diagram} given={{ reading }} />}
               {tab === "events" && <EventTable reading={reading} />}
               {tab === "state" && <Stated reading={reading} />}
             </Fence>
@@ -91,6 +96,18 @@ function Stated({ reading }: { readonly reading: Reading }): ReactElement {
   if (reading.client === null) return <p className="quiet">{say("state.none")}</p>;
   if (reading.floor > 0) return <p className="quiet">{say("state.trimmed")}</p>;
   return <StateOf run={reading.run} at={reading.shown.place} />;
+}
+
+/** Whether what comes second may be drawn: the first text is there, or has not come for a while. */
+function useSecond(reading: Reading): boolean {
+  const [due, setDue] = useState(false);
+  const said = reading.live.view.chunks > 0;
+  useEffect(() => {
+    warm(diagram);
+    const timer = setTimeout(() => setDue(true), said ? BEHIND_TEXT : FOR_TEXT);
+    return () => clearTimeout(timer);
+  }, [said]);
+  return due;
 }
 
 /** What a screen reader is told: where the run is, never what it says. */
