@@ -15,7 +15,7 @@ from riverrun.runs.history import read_log
 from riverrun.stores.memory import MemoryStore
 from riverrun.stores.sqlite import SqliteStore
 from tests.runs.plans import kinds, parallel, plan, until
-from tests.runs.workers import Held, die, end_of, until_idle
+from tests.runs.workers import Held, die, end_of, until_head, until_idle
 from tests.runs.wrapped import WaitingStore
 
 PATIENCE = 30.0  # seconds until something that must come is taken for lost
@@ -163,18 +163,16 @@ async def test_the_time_limit_of_a_fork_is_not_put_off_by_the_time_that_its_sour
 @pytest.mark.parametrize("kind", ["stop", "resume"])
 async def test_what_was_asked_while_a_run_parked_is_heard(workers, store, kind):
     """It is in the inbox, and its owner parks the run before the next renewal brings it."""
-    asked = asyncio.Event()
 
     async def node(state, ctx):
         await store.control(key, kind, {"reason": "enough"} if kind == "stop" else {"answers": {"a:1?1": "one"}})
-        asked.set()
         return {"log": [ctx.interrupt("1?")]}
 
     service = await workers(store, {"g": plan(a=node)})
     held, service._leases._renew = service._leases._renew, lambda seconds: None
     key = (await service.start("t", "g", {})).row.key
-    await asked.wait()
-    await until_idle(service)
+    await asyncio.wait_for(until_head(service, key, 4), PATIENCE)
+    assert ["node.interrupted", "run.interrupted"] == kinds(await read_log(store, key))[2:]
     service._leases._renew = held
     service._look.set()
     log = await asyncio.wait_for(end_of(service, key), PATIENCE)

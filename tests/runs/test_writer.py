@@ -98,6 +98,18 @@ async def test_what_is_said_while_an_append_is_in_flight_goes_with_the_next_one_
     assert ["first", *"abcdefgh"] == await desk.words()
 
 
+async def test_what_is_said_as_a_run_begins_without_waiting_goes_with_its_first_event():
+    desk = await Desk(WaitingStore()).open()
+    task = asyncio.create_task(desk.writer.run())
+    asyncio.get_running_loop().call_soon(desk.say, "first", "second")  # as a lane does that begins beside the writer
+    await turns()
+    assert [3] == desk.store.appends
+    desk.finish()
+    await task
+    assert [3, 2] == desk.store.appends
+    assert ["first", "second"] == await desk.words()
+
+
 async def test_what_is_too_much_for_one_row_goes_in_pieces(monkeypatch):
     monkeypatch.setattr(writer_file, "_PIECE_EVENTS", 3)
     desk = await Desk(WaitingStore()).open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -44,6 +45,15 @@ def test_worlds_ask_fork_and_begin_with_checkpoints():
     assert any(b'"type":"run.forked"' in line for line in lines)
     assert any(b'"ns":["n' in line for line in lines), "graphs in graphs"
     assert sum(outcome.checkpoints for outcome in outcomes) > 3
+
+
+def test_in_some_worlds_a_parked_run_is_woken_for_nothing():
+    for seed in range(300):
+        lines = [bytes(line) for entry in simulate(seed).history for line in entry.lines if entry.phase == "asked"]
+        parked = [b'"type":"run.interrupted"' in line for line in lines]
+        if any(one and other for one, other in pairwise(parked)):
+            return
+    pytest.fail("no run was parked twice in a row")
 
 
 def test_calls_fail_in_every_way_until_it_ceases():

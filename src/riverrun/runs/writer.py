@@ -1,8 +1,9 @@
 """The owner's pen: everything a run says goes through here into its log, in order, once.
 
-One append is in flight at a time and takes all that was said meanwhile: the first chunk after silence goes at once, and
-under load batches grow by themselves. A store that commits without waiting is written to directly. An append of unknown
-outcome is settled by looking at the tail (law L7), never guessed.
+One append is in flight at a time and takes all that was said meanwhile: the first chunk after silence goes at once,
+with what a run that begins says in the same pass of the loop; under load batches grow by themselves. A store that
+commits without waiting is written to directly. An append of unknown outcome is settled by looking at the tail (law
+L7), never guessed.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Writer:
             if not self._over:
                 return
         else:
-            self._gauge.add(1, _weight([events[-1]]))
+            self._gauge.add(1, weight(events[-1]))
             self.full = self._gauge.full
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -161,6 +162,9 @@ class Writer:
             HeadMoved: E4005, somebody wrote to the log under this epoch.
             NodeError: E3008, an event cannot be stored.
         """
+        if self._at_once is None:
+            # What the first nodes say without waiting goes with the event that they began: a commit less per run.
+            await asyncio.sleep(0)
         while not self._over:
             if self._at_once is not None or not self._machine.events or self._machine.closing:
                 self._wake = asyncio.get_running_loop().create_future()

@@ -178,7 +178,9 @@ def _lines(first_seq: int, last_seq: int, body: bytes, book_at: BookAt, low: int
     if is_compact(body):
         return part(first_seq, size, body[len(_JOINED) :], low, high)
     lines = _unfold(_parse(body), book_at) if body[:1] == _FOLDED else _checked(body).split(b"\n")
-    return lines[low:high] if len(lines) == size else []
+    if len(lines) != size:
+        return []
+    return lines if high - low == size else lines[low:high]
 
 
 def _parse(body: bytes) -> _Folded:
@@ -190,9 +192,10 @@ def _parse(body: bytes) -> _Folded:
 
 def _unfold(folded: _Folded, book_at: BookAt) -> list[bytes]:
     book = Book(folded.book) if not isinstance(folded.book, int) else book_at(folded.book)
-    before, *lines = book.unfold(_checked(folded.text), folded.ends).split(b"\n")
-    if before != _BEFORE[:-1]:
+    lines = book.unfold(_checked(folded.text), folded.ends).split(b"\n")
+    if lines[0] != _BEFORE[:-1]:
         raise ValueError("it does not begin with a line")
+    del lines[0]  # in place: a copy of each list is 1 ms of a log of 160,000 events
     return lines
 
 

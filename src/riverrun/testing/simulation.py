@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from riverrun.base.errors import InputError
 from riverrun.events.kinds import Event
 from riverrun.graph.plan import Plan
 from riverrun.log.store import RunKey
@@ -31,6 +32,7 @@ from riverrun.testing.world import Reader, World, make_world
 _TROUBLE_SECONDS = 40.0
 _LIMIT_SECONDS = 3_600.0
 _HANGS = (0.2, 3.0, 25.0)
+_AGAIN = 0.3  # of all answers come twice
 _KINDS: tuple[Kind, ...] = ("before", "after", "after", "hang", "twice")
 
 
@@ -145,6 +147,9 @@ class _Life:
         self._plans = plans
         self._readers: list[Reader] = []
         self._out: set[Worker] = set()
+        # Of its own, so that all else in a world that was lived through before is drawn as it was.
+        self._second = Random()  # noqa: S311  # a world that can be had again
+        self._second.setstate(self._random.getstate())
 
     async def run(self, wishes: list[_Wish]) -> list[Reader]:
         """Let everything happen, to the end of all runs and readers."""
@@ -182,11 +187,19 @@ class _Life:
             group.create_task(reader.read())
 
     async def _answer(self, key: RunKey) -> None:
-        """Answer whatever a run asks, some of it at a time, whoever is alive then; a request may get lost."""
+        """Answer whatever a run asks, some of it at a time, whoever is alive then; a request may get lost.
+
+        Now and then an answer is in the inbox once more, as one is that crosses another: it may wake the run for
+        nothing, when that is parked by then and asks something else.
+        """
         while (questions := await self._world.asked(key)) is not None:
             await asyncio.sleep(self._random.choice((0.1, 2.0, 9.0)))
             some = self._random.sample(questions, self._random.randint(1, len(questions))) if questions else ()
             await self._world.resume(key, dict.fromkeys(some, ANSWER))
+            if self._second.random() < _AGAIN:
+                await asyncio.sleep(self._second.choice((0.0, 1.0, 5.0)))
+                with suppress(InputError):  # it has ended meanwhile
+                    await self._world.store.control(key, "resume", {"answers": dict.fromkeys(some, ANSWER)})
 
     def _patience(self) -> int | None:
         return self._random.choice((None, 1, 2, 5))
