@@ -9,7 +9,7 @@ import pytest
 from riverrun.base.errors import CursorError, NotFound
 from riverrun.events.kinds import Event, RunCompleted, RunTakenOver
 from riverrun.log.store import RunKey
-from riverrun.runs.reader import follow
+from riverrun.runs.reader import follow, news
 from riverrun.stores.memory import MemoryStore
 from tests.graph.play import RUN, run_started
 
@@ -128,3 +128,20 @@ async def test_a_lost_hint_costs_a_second_look(store, monkeypatch):
 async def test_a_place_that_is_not_there_is_an_error(store, key, after, error):
     with pytest.raises(error):
         await anext(follow(store, key, after))
+
+
+async def test_one_turn_gives_a_page_nothing_in_time_or_that_all_is_over(store):
+    async def turn(after, head, interval=30.0):
+        return await news(store, KEY, after, head=head, limit=2, idle_interval=interval)
+
+    assert [1] == seqs(await turn(0, 1))
+    assert [1] == seqs(await turn(0, None))
+    assert None is await turn(1, 1, 0.01)
+    waiting = asyncio.create_task(turn(1, 1))
+    await asyncio.sleep(0)
+    say(store, 2, 3, end=True)
+    assert [2, 3] == seqs(await waiting)
+    assert [4] == seqs(await turn(3, 4))
+    over = await turn(4, None)
+    assert over is not None
+    assert ("ended", []) == (over.status, over.records)

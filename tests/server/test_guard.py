@@ -44,6 +44,11 @@ MORE = [
     ("GET", "/nothing", {}),
     ("OPTIONS", "/v1/runs", {"headers": {"access-control-request-method": "POST"}}),
     ("DELETE", "/v1/runs", {}),
+    ("PUT", "/v1/stream/a", {}),
+    ("POST", "/v1/stream/a", {"headers": {"stream-closed": "true"}}),
+    ("GET", "/v1/stream/a", {}),
+    ("DELETE", "/v1/stream/a", {}),
+    ("GET", "/v1/stream/runs/{run}", {}),
 ]
 BAD_HOSTS = [
     "evil.example",
@@ -112,8 +117,10 @@ def refused(answer, where):
 
 
 def test_every_route_of_the_document_is_in_the_table():
-    written = json.loads(document(create_app(GRAPHS, store="memory:"), ""))
-    assert {(method.upper(), path) for path, methods in written["paths"].items() for method in methods} == set(ROUTES)
+    written = json.loads(document(create_app(GRAPHS, store="memory:"), ""))["paths"]
+    stated = {(method.upper(), path) for path, methods in written.items() for method in methods}
+    # Durable streams stand in MORE: what they answer depends on what was done before.
+    assert set(ROUTES) == {(method, path) for method, path in stated if not path.startswith("/v1/stream/")}
 
 
 async def test_every_route_grants_what_comes_by_its_own_names():

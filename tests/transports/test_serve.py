@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riverrun.events.ending import Close
+from riverrun.events.kinds import NodeChunk
 from riverrun.events.record import Record
 from riverrun.log.store import RunKey
-from riverrun.transports.serve import Reader, Readers, portions
+from riverrun.transports.serve import Reader, Readers, Shared, portions
+from riverrun.wire import sse
+from riverrun.wire.joined import join
 from tests.transports.exchange import KEY, Exchange
 
 FOREVER = 60.0
@@ -206,3 +209,31 @@ async def test_what_a_reader_saw_of_a_run_is_known_as_long_as_somebody_reads_it(
         assert 95 == readers.lag()
     async with readers.connection(receive, TAB):
         assert 0 == readers.lag()
+
+
+CHUNKS = [
+    Record(seq, NodeChunk(seq=seq, ts=1, run=KEY.run, node="n", exec="n:1", message="m", value=f"{seq}", start=0))
+    for seq in range(1, 12)
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.booleans()), max_size=30))
+def test_whatever_was_shared_before_each_reader_is_given_the_bytes_of_its_own_events(pages):
+    shared = Shared()
+    for start, end, joined in pages:
+        records = CHUNKS[start:end]
+        if joined and len(records) > 1:
+            # The first and the last stay, and what is between them becomes one.
+            records = [records[0], *join(records[1:-1], 100_000), records[-1]]
+        assert sse.encode("0a1b2c3d", records) == shared.encoded("0a1b2c3d", records, sse.encode)
+
+
+def test_readers_at_one_place_share_what_was_made_for_the_first_of_them():
+    shared, made = Shared(), []
+
+    def encode(log, records):
+        made.append(len(records))
+        return sse.encode(log, records)
+
+    told = [shared.encoded("0a1b2c3d", CHUNKS[2:4], encode) for _ in range(3)]
+    assert ([2], 1) == (made, len(set(map(id, told))))

@@ -15,6 +15,43 @@ from riverrun.log.store import LogStore, Page, RunKey
 _LOOK_AGAIN_INTERVAL = 1.0
 
 
+async def news(
+    store: LogStore, key: RunKey, after: int, *, head: int | None, limit: int, idle_interval: float
+) -> Page | None:
+    """Give what follows a seq, once there is something: one turn of the loop, for who keeps the place itself.
+
+    Args:
+        store: Where the log lives.
+        key: Which run.
+        after: seq of the last event that the reader has.
+        head: seq of the last event that the log of a run that has not ended was seen to have, if it was looked at: who
+            is there already begins by waiting, without another look. None: not looked at, or the run has ended.
+        limit: At most this many events.
+        idle_interval: Seconds without an event after which None is given.
+
+    Returns:
+        A page, which is empty only where the run has ended and the reader has all of it; or None.
+
+    Raises:
+        NotFound: E2005, there is no such run.
+        CursorError: E2006 or E4007, the log does not have the place.
+        StoreError: E4002, the store cannot be read.
+    """
+    now = asyncio.get_running_loop().time
+    until = now() + idle_interval
+    while True:
+        if after == head:
+            left = until - now()
+            if left <= 0:
+                return None
+            # After a page that reached the head as well: `wait` gives way at once when there is more by now.
+            await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
+        page = await store.read(key, after, limit)
+        if page.records or page.status == "ended":
+            return page
+        head = page.head
+
+
 async def follow(
     store: LogStore,
     key: RunKey,
@@ -30,8 +67,7 @@ async def follow(
         store: Where the log lives.
         key: Which run.
         after: seq of the last event that the reader has; 0 for all.
-        head: seq of the last event that the log of a run that has not ended was seen to have, if it was looked at: who
-            is there already begins by waiting, without another look. None: not looked at, or the run has ended.
+        head: As `news` says.
         limit: At most this many events in a page.
         idle_interval: Seconds without an event after which None is given, so that a transport can send a heartbeat.
 
@@ -43,22 +79,13 @@ async def follow(
         CursorError: E2006 or E4007, the log does not have the place.
         StoreError: E4002, the store cannot be read.
     """
-    loop = asyncio.get_running_loop()
-    quiet_since = loop.time()
     while True:
-        if after == head:
-            left = quiet_since + idle_interval - loop.time()
-            if left > 0:
-                # After a page that reached the head as well: `wait` gives way at once when there is more by now.
-                await store.wait(key, after, min(left, _LOOK_AGAIN_INTERVAL))
-            else:
-                quiet_since = loop.time()
-                yield None
-        page = await store.read(key, after, limit)
-        head = page.head
+        page = await news(store, key, after, head=head, limit=limit, idle_interval=idle_interval)
+        if page is None:
+            yield None
+            continue
         if page.records:
-            after = page.records[-1].seq
+            after, head = page.records[-1].seq, page.head
             yield page
-            quiet_since = loop.time()
-        if page.status == "ended" and after >= head:
+        if page.status == "ended" and after >= page.head:
             return

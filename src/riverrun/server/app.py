@@ -21,6 +21,7 @@ from riverrun.server.console import Console
 from riverrun.server.gate import Authenticate, Gate
 from riverrun.server.guard import Guard
 from riverrun.server.keys import StaticKeys
+from riverrun.server.program import Program
 from riverrun.server.routes import Routes
 from riverrun.server.runtime import Runtime
 from riverrun.server.settings import DEFAULT_STORE, ServerSettings, load
@@ -81,7 +82,7 @@ def create_app(
         async with runtime:
             yield
 
-    app = FastAPI(
+    app = Program(
         title="Riverrun",
         version="1",
         description="Start runs of agent graphs and read their logs. PROTOCOL.md says what travels.",
@@ -94,17 +95,17 @@ def create_app(
     )
     app.state.riverrun = runtime
     answer_errors(app)
-    app.add_middleware(Unframed)
+    app.add_ours(Unframed)
     # A browser sends no key when it opens a page, so where keys are asked for the page itself asks for one; any other
     # way to know somebody also stands in front of the page (docs/decisions/024-console.md).
     if settings.console and not isinstance(authenticate, StaticKeys):
-        app.add_middleware(Console)
+        app.add_ours(Console)
     if authenticate is not None:
-        app.add_middleware(Gate, authenticate)
+        app.add_ours(Gate, authenticate)
     if settings.console and isinstance(authenticate, StaticKeys):
-        app.add_middleware(Console)
+        app.add_ours(Console)
     # Outermost: what it refuses reaches nothing else.
-    app.add_middleware(Guard, settings.allowed_hosts, settings.allowed_origins)
+    app.add_ours(Guard, settings.allowed_hosts, settings.allowed_origins)
     Routes(runtime).add_to(app)
     Streams(runtime, shared=authenticate is None and tenant_of is None).add_to(app)
     Sockets(runtime).add_to(app)

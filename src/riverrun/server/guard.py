@@ -11,10 +11,10 @@ import ipaddress
 import re
 from collections.abc import Collection
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from riverrun.base.errors import InputError
-from riverrun.server.answers import turn_away
+from riverrun.server.answers import ADDED, adding, turn_away
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@]+)", re.ASCII)
@@ -114,12 +114,8 @@ class Guard:
             await send({"type": "http.response.body", "body": b""})
             return
 
-        async def send_shared(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *shared]
-            await send(message)
-
-        await self._app(scope, receive, send_shared)
+        scope[ADDED] = shared
+        await self._app(scope, receive, adding(shared, send))
 
 
 def _is_loopback(address: str) -> bool:

@@ -113,6 +113,40 @@ class Connection(Reach):
         self._scope = None
 
 
+class Shared:
+    """The last events that were written to one reader, as bytes: who is at the same place is given the same.
+
+    Readers that keep up are woken together, and all but the first of them find their bytes here. One page is held.
+    """
+
+    __slots__ = ("_bytes", "_count", "_first", "_last")
+
+    def __init__(self) -> None:
+        self._first: Record | None = None
+        self._last: Record | None = None
+        self._count = 0
+        self._bytes = b""
+
+    def encoded(self, log: str, records: list[Record], encode: Callable[[str, list[Record]], bytes]) -> bytes:
+        """Give events as bytes.
+
+        Args:
+            log: Id of their log.
+            records: In order. The same objects stand for the same events; where chunks were joined there are fewer.
+            encode: Makes them, always the same one.
+
+        Returns:
+            What it made, now or for the reader before.
+        """
+        if not records:
+            return b""
+        first, last = records[0], records[-1]
+        if first is not self._first or last is not self._last or len(records) != self._count:
+            self._bytes = encode(log, records)
+            self._first, self._last, self._count = first, last, len(records)
+        return self._bytes
+
+
 class Attends(Protocol):
     """Who wants to know which runs are read."""
 
@@ -138,6 +172,7 @@ class Readers:
     Attributes:
         attends: As given.
         leaving: Whether everybody is sent away.
+        shared: What was last written as server-sent events.
     """
 
     def __init__(self, attends: Attends | None = None) -> None:
@@ -148,6 +183,7 @@ class Readers:
         self._seen: dict[RunKey, list[int]] = {}  # how many read a run, and the newest seq that one of them met
         self._total = 0
         self.leaving = False
+        self.shared = Shared()
 
     @asynccontextmanager
     async def connection(self, receive: Receive, reader: Reader | None = None) -> AsyncIterator[Connection]:

@@ -12,8 +12,20 @@ from riverrun.base.errors import ConnectionFault
 from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
 from riverrun.log.store import Page
+from riverrun.runs.reader import news
 from riverrun.transports.place import Attached, is_last
-from riverrun.transports.serve import NOSNIFF, Connection, Headers, Pace, Reader, Readers, Receive, Send, portions
+from riverrun.transports.serve import (
+    NOSNIFF,
+    Connection,
+    Headers,
+    Pace,
+    Reader,
+    Readers,
+    Receive,
+    Send,
+    Shared,
+    portions,
+)
 from riverrun.transports.wish import Stride, Wish
 from riverrun.wire import sse
 from riverrun.wire.joined import join
@@ -67,7 +79,7 @@ async def stream(
     async with readers.connection(receive, Reader(attached.key, wish.reader)) as connection:
         connection.place = attached.after
         await send({"type": "http.response.start", "status": status, "headers": [*HEADERS, *headers]})
-        writer = _Writer(connection, send, Stride(wish), pace)
+        writer = _Writer(connection, send, Stride(wish), pace, readers.shared)
         # The opening goes out with the first page, in one write, and at once also when the log is quiet.
         opening = sse.opening(attached.page.log, attached.after)
         page, limit = _fitting(attached.page, pace.page_events, pace)
@@ -87,25 +99,29 @@ async def stream(
 
 async def _follow(attached: Attached, limit: int, pace: Pace, writer: _Writer) -> bool:
     """Write page after page until the log ends or the connection is to close; say whether the log ended."""
-    connection = writer.connection
+    # In plain names, and without a generator: each reader of a run takes this way for each chunk, and all of them at
+    # once. With `Shared` 6 instead of 15 µs.
+    store, key, after, (_, head, *_) = attached
+    connection, idle_interval = writer.connection, pace.heartbeat_interval
     while connection.close is None:
-        if await writer.rest():
+        pause = writer.pause()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        if writer.is_old():
             connection.close = Close.ROTATED
             break
-        # While the reader takes a page, only what is written of it is held: not the reading, nor what was too much.
-        async with attached.onward(limit=limit, idle_interval=pace.heartbeat_interval) as pages:
-            try:
-                whole = await anext(pages)
-            except StopAsyncIteration:
-                return False
-        if whole is None:
+        page = await news(store, key, after, head=head, limit=limit, idle_interval=idle_interval)
+        if page is None:
             await writer.put(sse.HEARTBEAT, more=True)
             continue
-        page, limit = _fitting(whole, limit, pace)
-        del whole
+        if not page.records:
+            return False
+        # While the reader takes a page, only what is written of it is held, and nothing while it waits for the next.
+        page, limit = _fitting(page, limit, pace)
+        after, head = page.records[-1].seq, page.head
         if await writer.write(page):
             return True
-        attached = attached._replace(page=page).past()
+        del page
     return False
 
 
@@ -117,7 +133,7 @@ def _reason(connection: Connection, readers: Readers) -> str:
 
 def _fitting(page: Page, limit: int, pace: Pace) -> tuple[Page, int]:
     """Keep of a page what may be written at once, and say how many events to read next: so little is read twice."""
-    if not page.records:
+    if len(page.records) <= 1 < limit:
         return page, limit
     records = next(portions(page.records, pace.page_bytes))
     if len(records) < len(page.records):
@@ -130,11 +146,12 @@ def _fitting(page: Page, limit: int, pace: Pace) -> tuple[Page, int]:
 class _Writer:
     """The one who writes to a connection, and knows how fast it takes what is written."""
 
-    __slots__ = ("_expires", "_now", "_pace", "_rested", "_send", "_stride", "connection")
+    __slots__ = ("_expires", "_now", "_pace", "_rested", "_send", "_shared", "_stride", "connection")
 
-    def __init__(self, connection: Connection, send: Send, stride: Stride, pace: Pace) -> None:
+    def __init__(self, connection: Connection, send: Send, stride: Stride, pace: Pace, shared: Shared) -> None:
         self.connection = connection
         self._send = send
+        self._shared = shared
         self._stride = stride
         self._pace = pace
         self._now = asyncio.get_running_loop().time
@@ -148,7 +165,7 @@ class _Writer:
         if self._stride.joins and len(records) > 1:
             records = join(records, self._pace.page_bytes)
         connection.head = page.head
-        await self.put(opening + sse.encode(page.log, records), more=not ended)
+        await self.put(opening + self._shared.encoded(page.log, records, sse.encode), more=not ended)
         connection.place = page.records[-1].seq if page.records else connection.place
         behind = page.head - connection.place
         self._stride.wrote(self._now() - connection.since, behind)
@@ -165,9 +182,10 @@ class _Writer:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
         self.connection.writing = False
 
-    async def rest(self) -> bool:
-        """Let as much time pass between two writes as the reader wants; say whether the connection is old."""
-        left = self._rested - self._now() if self._rested else 0.0
-        if left > 0:
-            await asyncio.sleep(left)
+    def pause(self) -> float:
+        """Tell how much time is to pass before the next write, because the reader wants it so; in seconds."""
+        return self._rested - self._now() if self._rested else 0.0
+
+    def is_old(self) -> bool:
+        """Say whether the reader is to come back by a new connection."""
         return self._now() >= self._expires
