@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.results import Role
-from bench.scale import CHAINS, LOOPS, MIDDLE, name_of
+from bench.scale import ANSWERS, CHAINS, LOOPS, MIDDLE, name_of
 
 
 class Metric(NamedTuple):
@@ -62,8 +62,23 @@ class Figure(NamedTuple):
     sides: tuple[Side, ...]
 
 
+# Where chunks come from: models, agents of other machines, agents of other libraries, functions.
+SOURCES = (
+    "chat completions",
+    "responses",
+    "anthropic",
+    "a2a",
+    "langgraph",
+    "pydantic ai",
+    "openai agents",
+    "llama-index",
+    "generator",
+    "sync generator",
+)
+
 PACKAGES = (
     "riverrun",
+    "openai",
     "langgraph",
     "langgraph-api",
     "langgraph-checkpoint-sqlite",
@@ -96,6 +111,16 @@ _STREAMS = Side(
 )
 _PEER_SAVER = Side("peer", "langgraph InMemorySaver", "bench.peer_kept")
 _FLAT = "what a run of one node costs is taken off; the collector is on"
+
+
+_CHAT = Side("product", "riverrun", "bench.product_chat")
+_SDK = Side("peer", "OpenAI's SDK", "bench.peer_chat")
+
+
+def _late(count: int) -> tuple[Metric, ...]:
+    goal = "≤ 50" if count == ANSWERS[-1] else ""
+    name = name_of(count)
+    return (Metric(f"{name}, p99", "ms", goal), Metric(f"{name}, processor", "µs per chunk"))
 
 
 def _flat(lengths: tuple[int, ...]) -> tuple[Metric, ...]:
@@ -386,6 +411,45 @@ FIGURES = (
                 remark="in memory; a queue, not the graph, is what its first chunk waits for",
             ),
         ),
+    ),
+    Figure(
+        "chat",
+        "a chat node: from OpenAI's protocol on a socket to the reader of the run",
+        (Metric("chunk", "µs of processor per chunk", "the SDK + 10"),),
+        (
+            _CHAT._replace(remark="the SDK asks; what it streams is read off its response"),
+            _SDK._replace(remark="its own stream, read and joined"),
+        ),
+    ),
+    Figure(
+        "chats",
+        "many chat nodes at once, each answer of 50 chunks a second: from the provider to the reader of the run",
+        tuple(each for count in ANSWERS for each in _late(count)),
+        (
+            _CHAT,
+            _SDK._replace(remark="1,000 at once would take it half a minute, and are left out"),
+        ),
+    ),
+    Figure(
+        "paced",
+        "the same with a model of timers in the process, so that nothing but chat nodes and the engine runs",
+        tuple(each for count in ANSWERS for each in _late(count)),
+        (
+            _CHAT._replace(module="bench.product_paced"),
+            Side("bare", "the model alone", "bench.paced", remark="read with nothing around it"),
+        ),
+    ),
+    Figure(
+        "stop",
+        "from the stop of a run to the end of its connection, as the provider of its model sees it",
+        (Metric("median", "ms"), Metric("worst", "ms")),
+        (_CHAT,),
+    ),
+    Figure(
+        "delay",
+        "how late a chunk is with the reader of a run, 50 a second, by the source that it comes from (p99)",
+        tuple(each for name in SOURCES for each in (Metric(name, "ms", "< 20"), Metric(f"{name}, median", "ms"))),
+        (Side("product", "riverrun", "bench.product_delay", remark="sources whose library is there"),),
     ),
     Figure(
         "pushed",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 # The lengths that the figures of flatness name.
 CHAINS = (10, 100, 1_000, 10_000)  # nodes
 LOOPS = (10, 1_000, 10_000, 100_000)  # turns
+ANSWERS = (100, 300, 1_000)  # at once
 MIDDLE = "middle"  # what all of them are set beside
 
 
@@ -40,6 +41,7 @@ class Scale(NamedTuple):
         readers: Readers of one stream.
         told: Chunks that they are told as fast as they come.
         beats: Chunks that they are told fifty times a second.
+        answers: Answers of a model that are read at once, each at the pace of `beats`.
         waiting: Readers of a silent stream, who are weighed.
         held: Readers who are there at once.
         held_seconds: For how long, in whole seconds.
@@ -73,6 +75,7 @@ class Scale(NamedTuple):
     readers: int
     told: int
     beats: int
+    answers: tuple[int, ...]
     waiting: int
     held: int
     held_seconds: int
@@ -107,6 +110,7 @@ FULL = Scale(
     readers=200,
     told=2000,
     beats=150,
+    answers=ANSWERS,
     waiting=1000,
     held=5000,
     held_seconds=60,
@@ -147,6 +151,7 @@ TINY = Scale(
     readers=3,
     told=20,
     beats=3,
+    answers=(2, 3, 4),
     waiting=5,
     held=5,
     held_seconds=1,
