@@ -105,8 +105,8 @@ class Provider:
 
     async def _write(self, request: Request, reply: Reply, writer: asyncio.StreamWriter) -> bool:
         kind = "text/event-stream" if reply.status == 200 else "application/json"
-        lines = [f"HTTP/1.1 {reply.status} Status", f"content-type: {kind}", "transfer-encoding: chunked"]
-        lines += [f"{name}: {value}" for name, value in reply.headers.items()]
+        headers = {"content-type": kind, "transfer-encoding": "chunked", **reply.headers}
+        lines = [f"HTTP/1.1 {reply.status} Status", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         for frame in reply.frames:
             if isinstance(frame, asyncio.Event):

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from riverrun.base.errors import ConnectionFault
+from riverrun.base.errors import ConnectionFault, ProtocolFault
 from riverrun.models.message import Draft
 from tests.models.dialects import Messages
 from tests.models.provider import Reply, providing
@@ -109,3 +109,17 @@ async def test_a_request_always_says_how_long_the_answer_may_be(options, most):
     async with providing(WHOLE) as provider:
         await read(provider, **options)
         assert most == provider.requests[0].body["max_tokens"]
+
+
+@pytest.mark.parametrize("cloud", [True, False])
+async def test_a_cloud_that_frames_events_in_its_own_way_is_read_by_its_sdk(cloud):
+    # An event that only the SDK lets through tells who has read it.
+    odd = DIALECT._event("content_block_delta", index=None, delta={"type": "text_delta", "text": "4"})
+    headers = {"content-type": "application/vnd.amazon.eventstream"} if cloud else {}
+    frames = [*DIALECT.begin(), DIALECT.text("3"), odd, *DIALECT.end()]
+    async with providing(Reply(frames=frames, headers=headers)) as provider:
+        if cloud:
+            assert "34" == (await read(provider))["content"]
+        else:
+            with pytest.raises(ProtocolFault, match="E3035"):
+                await read(provider)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
@@ -14,7 +13,7 @@ from openai import AsyncOpenAI
 from riverrun.base.errors import Busy, NodeError, ProtocolFault
 from riverrun.models.openai import OpenAIChat
 from riverrun.models.pieces import Finish, Reasoning, Text, ToolCall
-from tests.models.dialects import Chat, Responses
+from tests.models.dialects import Chat
 from tests.models.provider import Reply, frame, providing
 
 CHAT = Chat()
@@ -67,58 +66,6 @@ async def test_a_client_of_the_callers_is_used():
         async with aclosing(model.stream(ASKED, (), seed=3)) as pieces:
             assert [Finish("stop", "stop")] == [piece async for piece in pieces]
         assert ("/chat/completions", 3) == (provider.requests[0].path, provider.requests[0].body["seed"])
-
-
-class Watched:
-    """What somebody who counts events puts around what the SDK hands out."""
-
-    def __init__(self, stream):
-        self.stream, self.seen = stream, 0
-
-    async def __anext__(self):
-        event = await anext(self.stream)
-        self.seen += 1
-        return event
-
-    async def close(self):
-        await self.stream.close()
-
-
-@pytest.mark.parametrize("dialect", [CHAT, Responses()], ids=["chat", "responses"])
-@pytest.mark.parametrize("ending", ["end", "cut", "error"])
-async def test_whoever_stands_between_the_sdk_and_us_sees_its_events_and_they_mean_the_same(dialect, ending):
-    last = [dialect.error("server_error", "it broke")] if ending == "error" else dialect.end(cut=ending == "cut")
-    said = [dialect.thought("Hm. "), dialect.text("To "), *dialect.call(0, "1", "add", '{"a"', ": 1}")]
-    if dialect is not CHAT:
-        said += [dialect.thinking(0, "rs_1", "gAAA")]
-    frames = [*dialect.begin(), *said, *last]
-    found: list[list[Any]] = []
-    watched: list[Watched] = []
-    async with (
-        providing(Reply(frames=frames)) as provider,
-        AsyncOpenAI(base_url=provider.url, api_key="theirs", max_retries=0) as client,
-    ):
-        asking: Any = client.chat.completions if dialect is CHAT else client.responses
-        create = asking.create
-
-        async def watch(**arguments):
-            watched.append(Watched(await create(**arguments)))
-            return watched[-1]
-
-        for ask in (create, watch):
-            asking.create = ask
-            model = type(dialect.model(provider))("m", client=client)
-            pieces: list[Any] = []
-            try:
-                async with aclosing(model.stream(ASKED)) as stream:
-                    async for piece in stream:
-                        pieces.append(piece)  # noqa: PERF401  # what was read before an error counts
-            except Busy as error:
-                pieces.append(error.message)
-            found.append(pieces)
-    assert found[0] == found[1]
-    assert len(found[0]) > 5
-    assert watched[0].seen
 
 
 async def test_an_error_that_does_not_say_so_is_one():

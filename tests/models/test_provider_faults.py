@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -193,3 +194,61 @@ async def test_a_conversation_with_tools_is_taken_by_the_provider(dialect):
         body = provider.requests[0].body
     assert (0.5, True) == (body["temperature"], body["stream"])
     assert all(word in str(body) for word in ("Be short.", "1 + 2?", "t1", "add"))
+
+
+class Watched:
+    """What somebody who counts events puts around what an SDK hands out."""
+
+    def __init__(self, stream):
+        self.stream, self.seen = stream, 0
+
+    async def __anext__(self):
+        event = await anext(self.stream)
+        self.seen += 1
+        return event
+
+    async def close(self):
+        await self.stream.close()
+
+
+ASKING: dict[str, Any] = {
+    "chat": lambda client: client.chat.completions,
+    "responses": lambda client: client.responses,
+    "messages": lambda client: client.messages,
+}
+
+
+@pytest.mark.parametrize("ending", ["end", "cut", "error", "nothing"])
+async def test_whoever_stands_between_the_sdk_and_us_sees_its_events_and_they_mean_the_same(dialect, ending):
+    last = [dialect.error("server_error", "it broke")] if ending == "error" else dialect.end(cut=ending == "cut")
+    said = [dialect.thought("Hm. "), dialect.text("To "), *dialect.call(0, "1", "add", '{"a"', ": 1}")]
+    if dialect.name == "responses":
+        said.append(dialect.thinking(0, "rs_1", "gAAA"))
+    if dialect.name == "messages":
+        said.append(dialect.signature("sig"))
+    frames = [*dialect.begin(), *said, *(last if ending != "nothing" else [])]
+    found: list[list[Any]] = []
+    watched: list[Watched] = []
+    async with providing(Reply(frames=frames)) as provider:
+        model = dialect.model(provider)
+        asking = ASKING[dialect.name](await model._clients.here())
+        create = asking.create
+
+        async def watch(**arguments):
+            watched.append(Watched(await create(**arguments)))
+            return watched[-1]
+
+        for ask in (create, watch):
+            asking.create = ask
+            pieces: list[Any] = []
+            try:
+                async with aclosing(model.stream(ASKED)) as stream:
+                    async for piece in stream:
+                        pieces.append(piece)  # noqa: PERF401  # what was read before an error counts
+            except (Busy, ConnectionFault) as error:
+                pieces.append(error.message)
+            found.append(pieces)
+        await model.aclose()
+    assert found[0] == found[1]
+    assert len(found[0]) > 4
+    assert watched[0].seen > 4

@@ -6,19 +6,22 @@ are, and takes a stream that ends early for whole; both are met here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from riverrun.base.errors import LoadError
 from riverrun.models.clients import Clients
-from riverrun.models.failures import Reading
+from riverrun.models.failures import Reading, told
+from riverrun.models.frames import read_frames
 from riverrun.models.message import Message, as_messages, with_thoughts
 from riverrun.models.model import Messages, ToolSpec
 from riverrun.models.pieces import Finish, Piece, Reason, Reasoning, Text, ToolCall, Usage
 from riverrun.models.sdk import SdkModel
 
 try:
-    from anthropic import AsyncAnthropic
+    from anthropic import AsyncAnthropic, AsyncStream
 except ModuleNotFoundError as error:
     mend = 'Run: pip install "riverrun[anthropic]"'
     what = "models of Anthropic need the package anthropic"
@@ -33,7 +36,61 @@ _REASONS: Mapping[str, Reason] = {
     "pause_turn": "paused",
     "refusal": "refused",
 }
+_EVENTS = "text/event-stream"
 _MAX_TOKENS = 4096  # a request must say; more than most answers need
+
+
+class Tokens(msgspec.Struct, gc=False):
+    """What the answer cost so far."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class Opened(msgspec.Struct, gc=False):
+    """A message that begins."""
+
+    usage: Tokens | None = None
+
+
+class Block(msgspec.Struct, gc=False):
+    """A block of a message that begins."""
+
+    type: str = ""
+    id: str = ""
+    name: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str = ""
+
+
+class Delta(msgspec.Struct, gc=False):
+    """What an event adds to a block, or to the message."""
+
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    partial_json: str = ""
+    stop_reason: str | None = None
+
+
+class Told(msgspec.Struct, gc=False):
+    """One event of an answer, as far as it is looked at."""
+
+    type: str = ""
+    index: int = 0
+    delta: Delta | None = None
+    content_block: Block | None = None
+    message: Opened | None = None
+    usage: Tokens | None = None
+    error: Any = None
+
+
+_TOLD = msgspec.json.Decoder(Told)
 
 
 class Anthropic(SdkModel[AsyncAnthropic]):
@@ -74,15 +131,22 @@ class Anthropic(SdkModel[AsyncAnthropic]):
     async def _ask(self, client: AsyncAnthropic, arguments: Mapping[str, Any]) -> Any:
         return await client.messages.create(**arguments)
 
-    def _answer(self, reading: Reading) -> _Answer:  # noqa: ARG002  # its errors come as exceptions
-        return _Answer()
+    def _events(self, told: Any, reading: Reading) -> AsyncGenerator[Sequence[Any], None]:
+        # Not where somebody stands between the SDK and us, and not of a cloud that frames its events in its own way.
+        if type(told) is AsyncStream and told.response.headers.get("content-type", "").startswith(_EVENTS):
+            return read_frames(told.response.aiter_bytes(), _TOLD, reading)
+        return super()._events(told, reading)
+
+    def _answer(self, reading: Reading) -> _Answer:
+        return _Answer(reading)
 
 
 class _Answer:
     """One answer while it comes in; a reason alone does not finish it: `message_stop` is what ends a message."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.finished = False
+        self._reading = reading
         self._end: Finish | None = None
         self._usage = Usage()
         self._calls: dict[int, int] = {}  # which block is which call
@@ -104,6 +168,8 @@ class _Answer:
             self.finished = True
             yield self._usage
             yield self._end
+        elif kind == "error":
+            raise told(self._reading, event.error, "an error in the stream")
 
     def _block(self, index: int, block: Any) -> Iterator[Piece]:
         if block.type == "tool_use":
@@ -111,7 +177,7 @@ class _Answer:
         elif block.type == "text" and block.text:
             yield Text(block.text)
         elif block.type == "thinking" and (block.thinking or block.signature):
-            yield Reasoning(block.thinking, index, block.signature or "")
+            yield Reasoning(block.thinking or "", index, block.signature or "")
         elif block.type == "redacted_thinking":
             yield Reasoning(index=index, redacted=block.data)
 
@@ -127,16 +193,16 @@ class _Answer:
             yield Reasoning(index=index, signature=delta.signature)
 
 
-def _usage(told: Any, before: Usage) -> Usage:
+def _usage(said: Any, before: Usage) -> Usage:
     """Join what is told at the beginning and at the end of a message; what is read from the cache counts as read."""
-    if told is None:
+    if said is None:
         return before
-    cached = getattr(told, "cache_read_input_tokens", None)
-    made = getattr(told, "cache_creation_input_tokens", None) or 0
-    read = getattr(told, "input_tokens", None)
+    cached = getattr(said, "cache_read_input_tokens", None)
+    made = getattr(said, "cache_creation_input_tokens", None) or 0
+    read = getattr(said, "input_tokens", None)
     return Usage(
         input=before.input if read is None else read + made + (cached or 0),
-        output=told.output_tokens or 0,
+        output=said.output_tokens or 0,
         cached=before.cached if cached is None else cached,
     )
 
