@@ -14,6 +14,8 @@ import pytest
 from riverrun.cli import main as command
 from riverrun.cli.explain import explain
 
+RUNS = ("list", "show", "tail", "stop", "resume", "fork", "replay", "export", "import")
+
 
 def test_the_version_is_shown(cli):
     said = cli("--version")
@@ -104,3 +106,10 @@ def test_a_real_ctrl_c_ends_a_run_cleanly(tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert (130, "") == (process.returncode, said)
+
+
+@pytest.mark.parametrize("name", ["demo", "dev", "serve", "run", "explain", *(f"runs {each}" for each in RUNS)])
+def test_help_is_for_who_types_and_not_for_who_reads_the_source(name, cli):
+    said = cli(*name.split(), "--help")
+    assert 0 == said.status
+    assert not {"Raises:", "Args:", "Returns:"} & set(said.out.split())

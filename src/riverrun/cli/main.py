@@ -38,7 +38,7 @@ app.command()(dev)
 app.command()(serve)
 app.command()(run)
 app.add_typer(runs, name="runs")
-app.command()(explain)
+app.command(help="Say what an error code means and how to mend it.")(explain)
 
 
 def _show_version(wanted: bool) -> None:
