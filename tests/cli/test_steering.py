@@ -26,7 +26,8 @@ def test_a_run_of_a_store_is_answered_and_then_waits_for_a_worker(cli, parked):
     assert "decide:1?1  publish?" in said.out
     assert f"answer with: riverrun runs resume {run} --answer 'decide:1?1=…'\n" in said.out
     done = cli("runs", "resume", run, "--answer", "yes")
-    assert (0, f"run {run} goes on, as soon as a worker takes it\n", "") == done
+    worker = "riverrun serve module:graph --store sqlite:///riverrun.db"
+    assert (0, f"run {run} goes on as soon as a worker takes it: {worker}\n", "") == done
     assert "queued" == last(cli, run)["status"]
 
 

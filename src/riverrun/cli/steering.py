@@ -58,7 +58,7 @@ def resume(
     if as_json:
         output.say_json(info)
     else:
-        output.say(f"run {info.run} goes on{'' if url else ', as soon as a worker takes it'}")
+        output.say(f"run {info.run} goes on{'' if url else _later(store)}")
 
 
 def fork(
@@ -84,4 +84,9 @@ def fork(
     if as_json:
         output.say_json({"run": made})
     else:
-        output.say(f"run {made} goes on from there{'' if url else ', as soon as a worker takes it'}")
+        output.say(f"run {made} goes on from there{'' if url else _later(store)}")
+
+
+def _later(store: str) -> str:
+    """Say what it takes: in a store nobody runs anything."""
+    return f" as soon as a worker takes it: riverrun serve module:graph --store {store}"
