@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -160,3 +162,29 @@ def test_a_setting_of_keys_that_cannot_be_taken_is_an_error_that_does_not_show_t
     )
     assert (1, "error E6006") == (done.returncode, done.stderr.splitlines()[0][:11])
     assert "sesame" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["planted.py:graph", "planted.py:bad"])
+def test_dev_says_to_a_person_what_can_be_typed_as_it_stands(target, folder):
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "riverrun", "dev", target, "--port", "0"],
+        cwd=folder,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"},
+    )
+    os.close(slave)
+    told = ""
+    try:
+        while "Ctrl-C" not in told:
+            told += os.read(master, 4096).decode()
+        lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", told).splitlines()
+        (line,) = [line for line in lines if line.lstrip().startswith("riverrun run")]
+        done = command(folder, *shlex.split(line)[1:])
+        assert '"text":"so it goes"' in done.stdout.splitlines()[-1]
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+        os.close(master)

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -22,6 +24,7 @@ from rich.text import Text
 from riverrun.base.errors import InputError
 from riverrun.cli import output
 from riverrun.cli.defaults import STORE
+from riverrun.cli.sample import sample_input
 from riverrun.cli.target import load
 from riverrun.face.compiled import CompiledGraph
 
@@ -44,7 +47,7 @@ def dev(
     target: _Target,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")] = _DEV_PORT,
-    store: Annotated[str, typer.Option("--store", help="Where runs live, or memory:")] = STORE,
+    store: Annotated[str, typer.Option("--store", envvar="RIVERRUN_STORE", help="Where runs live, or memory:")] = STORE,
     lease: Annotated[float | None, typer.Option("--lease", help="Seconds a dead worker keeps its runs.")] = None,
     name: _Name = None,
     no_auth: _NoAuth = False,
@@ -59,9 +62,16 @@ def dev(
 
 def serve(
     target: _Target,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one.")] = None,
-    store: Annotated[str | None, typer.Option("--store", help="Where runs live.")] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; else RIVERRUN_HOST, 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", "-p", min=0, max=65535, help="0 takes any free one; else RIVERRUN_PORT, 8000."),
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help=f"Where runs live; else RIVERRUN_STORE, {STORE}.")
+    ] = None,
     name: _Name = None,
     no_auth: _NoAuth = False,
     as_json: _Json = False,
@@ -133,9 +143,19 @@ def _announce_to_people(url: str, settings: ServerSettings, graphs: _Graphs) -> 
     title = Text("riverrun dev", "bold")
     screen.print(Panel(shown, title=title, title_align="left", box=ROUNDED, border_style="cyan", expand=False))
     first = next(iter(graphs))
-    # One command that can be copied: start a run and see its events, in one request.
+    from riverrun.server.inputs import input_schema  # noqa: PLC0415  # as in `_serve`
+
+    given = sample_input(input_schema(graphs[first].plan))
     screen.print(Text("try it", "dim"))
+    screen.print(
+        Text(f"  riverrun run {shlex.quote(first)} --url {url} --input {shlex.quote(_written(given))}"), soft_wrap=True
+    )
+    # The same for any program: start a run and see its events, in one request.
     headers = "-H content-type:application/json -H accept:text/event-stream"
-    body = f'{{"graph": "{first}", "input": {{}}}}'
-    screen.print(Text(f"  curl -N {url}/v1/runs \\\n    {headers} \\\n    -d '{body}'"), soft_wrap=True)
+    body = shlex.quote(_written({"graph": first, "input": given}))
+    screen.print(Text(f"  curl -N {url}/v1/runs \\\n    {headers} \\\n    -d {body}"), soft_wrap=True)
     screen.print(Text("Ctrl-C ends it; runs go on from their last event when it is started again.\n", "dim"))
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
