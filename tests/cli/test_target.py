@@ -168,3 +168,10 @@ def test_an_agent_that_is_not_ready_is_refused_by_name_and_skipped_without_one(f
     assert ["drawn"] == list(load("drafted"))
     with pytest.raises(GraphError, match="E1019"):
         load("drafted:draft")
+
+
+def test_what_a_library_raised_while_a_module_was_imported_is_placed_in_the_module(folder):
+    (folder / "reads.py").write_text("import json\n\nvalue = json.loads('{')\n")
+    with pytest.raises(LoadError) as caught:
+        load("reads.py")
+    assert ("E6001", f"{folder / 'reads.py'}:3") == (caught.value.code, caught.value.where)

@@ -23,6 +23,8 @@ def test_a_file_is_the_users_a_packages_pythons_or_ours():
     assert STANDARD == of_whom(json.__file__) == of_whom("<frozen importlib._bootstrap>")
     assert INSTALLED == of_whom(msgspec.__file__)
     assert THEIRS == of_whom(__file__)
+    package = of_whom.__wrapped__.__code__.co_filename.rpartition("/runs/")[0]
+    assert OURS != of_whom(f"{package}/examples/x.py")
 
 
 def test_the_line_is_the_innermost_of_the_users_own():

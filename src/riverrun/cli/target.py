@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import traceback
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +20,7 @@ from riverrun.agents.adopt import adopt, library_of
 from riverrun.base.errors import GraphError, InputError, LoadError, RiverrunError
 from riverrun.face.compiled import CompiledGraph
 from riverrun.face.state_graph import StateGraph
+from riverrun.runs.whose import line_of
 
 _PACKAGE = Path(riverrun.__file__).resolve().parent
 _UNNAMED = "graph"  # what compile() calls a graph that was given no name
@@ -178,16 +178,7 @@ def _broken(place: str, error: BaseException) -> LoadError:
 
 
 def _line(error: BaseException) -> str:
-    """Give `file:line` of what failed: of the last line that is neither ours nor Python's import machinery."""
+    """Give `file:line` of what failed: of the innermost line that is the user's own, if there is one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_ours(frame.filename)]
-    return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
-
-
-def _is_ours(filename: str) -> bool:
-    if filename.startswith("<frozen") or filename == importlib.__file__:
-        return True
-    path = Path(filename)
-    return path.is_relative_to(_PACKAGE) and not path.is_relative_to(_PACKAGE / "examples")
+    return line_of(error.__traceback__)

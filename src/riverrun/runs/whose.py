@@ -13,6 +13,7 @@ from types import TracebackType
 THEIRS, INSTALLED, STANDARD, OURS = range(4)
 
 _HERE = __file__.rpartition("riverrun")[0] + "riverrun"
+_EXAMPLES = f"{_HERE}/examples"  # in a wheel they are shipped inside, and are programs like any other
 
 
 @cache
@@ -28,7 +29,7 @@ def of_whom(filename: str) -> int:
     import sysconfig  # noqa: PLC0415  # 3 ms of every `import riverrun`, for the moment when something goes wrong
 
     paths = sysconfig.get_paths()
-    if filename.startswith(_HERE):
+    if filename.startswith(_HERE) and not filename.startswith(_EXAMPLES):
         return OURS
     if filename.startswith((paths["purelib"], paths["platlib"])):
         return INSTALLED
