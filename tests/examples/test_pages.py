@@ -81,3 +81,11 @@ def test_every_page_can_be_reached_from_the_readme():
 def test_a_dead_link_is_reported(tmp_path):
     (tmp_path / "a.md").write_text("# One, two\n[x](b.md) [y](#one-two) [z](#three)\n```\n[no](c.md)\n```\n")
     assert ["a.md: b.md is not there", "a.md: #three names no heading"] == dead_links(tmp_path, "a.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_that_a_page_names_is_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`(?:pytest )?((?:tests|bench|docs|examples|web|conformance)/[\w./-]*)", text)
+    missing = [path for path in named if not (ROOT / path).exists() and not path.startswith("web/node_modules")]
+    assert [] == missing
