@@ -49,9 +49,9 @@ def demo(
 ) -> None:
     """Review documents live, cut the connection and kill the server on the way, and count what was lost.
 
-    Takes 10 to 20 seconds; the exit status is 0 only if nothing was lost, repeated or reordered. Where OPENAI_API_KEY
-    or OPENAI_BASE_URL is set, the model OPENAI_MODEL of that provider writes the summary and is sent an excerpt of the
-    documents.
+    Takes about half a minute; the exit status is 0 only if nothing was lost, repeated or reordered. Where
+    OPENAI_API_KEY or OPENAI_BASE_URL is set, the model OPENAI_MODEL of that provider writes the summary and is sent an
+    excerpt of the documents.
     """
     read = documents(files or ())
     _writable(out)
