@@ -340,6 +340,20 @@ async def test_whatever_a_node_raises_fails_it_by_name_and_keeps_what_was_said(e
     assert [] == [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
+async def test_a_call_that_nobody_awaited_is_named_and_is_no_value():
+    async def ask():
+        return 1
+
+    async def node(state):
+        return {"x": ask()}
+
+    log, state = await run(node, {"x": 0})
+    error = error_of(log)
+    assert ("E3008", 0) == (error.code, state["x"])
+    assert ".ask(), which nobody awaited" in error.message
+    assert "Write await: {'x': await ask(…)}." == error.mend
+
+
 async def test_what_a_library_raised_is_placed_where_the_users_code_called_it():
     async def node(state):
         json.loads("{")

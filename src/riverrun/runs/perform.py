@@ -7,7 +7,7 @@ the line, and nothing of it leaks further. It does not know the schedule, the lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -202,6 +202,8 @@ class Execution:
         for key, value in result.items():
             stream = self._as_stream(value)
             if stream is None:
+                if asyncio.iscoroutine(value):
+                    raise self._unawaited(key, value)
                 update[key] = value
             else:
                 streams[key] = stream
@@ -214,6 +216,14 @@ class Execution:
         elif streams:
             await self._pump_all(streams)
         return Outcome(update=update, streamed=tuple(streams), goto=goto, leaves=leaves)
+
+    def _unawaited(self, key: str, value: Coroutine[Any, Any, Any]) -> NodeError:
+        """Say that an `await` is missing: what an async call gives is nobody's value, least of all one to keep."""
+        name: str = getattr(value, "__qualname__", type(value).__name__)
+        value.close()  # or Python warns of it as well, somewhere else
+        error = self._error("E3008", f"gave back under {key!r} the coroutine {name}(), which nobody awaited")
+        error.mend = f"Write await: {{{key!r}: await {name.rpartition('.')[2]}(…)}}."
+        return error
 
     async def _pump_all(self, streams: Mapping[str, AsyncIterator[Any]]) -> None:
         """Pump several streams of one node at once, so that none waits for another."""
