@@ -268,6 +268,7 @@ async def test_nothing_is_left_of_many_runs():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 async def test_hundreds_of_runs_that_ended_or_were_stopped_leave_nothing_behind():
     ours = ("riverrun", "httpx", "httpcore", "a2a.client")  # the agent, in the same process, remembers its tasks
 
