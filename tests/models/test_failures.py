@@ -65,6 +65,11 @@ def test_whatever_stands_in_a_stream_s_error_is_told(body):
     assert ("E3032" if "overloaded" in str(body) else "E3034") == found.code
 
 
+@pytest.mark.parametrize("body", ["no credit", {"error": "no credit"}, {"message": "no credit"}])
+def test_an_error_that_is_a_bare_text_is_told_too(body):
+    assert "no credit" in told(reading(), body, "an error in the stream").message
+
+
 def test_a_provider_that_talks_for_ever_is_cut_short():
     assert 700 > len(told(reading(), {"message": "x" * 10_000}, "").message)
 

@@ -95,8 +95,8 @@ def told(reading: Reading, body: object, text: str) -> Fault:
 
     Args:
         reading: How far the answer had come.
-        body: What it sent, if it was JSON.
-        text: What the SDK made of it.
+        body: What it sent, if it was JSON: an object, or some servers' bare text.
+        text: What to say where that says nothing.
 
     Returns:
         Busy (E3032) where it may be gone at the next try, else NodeError (E3034).
@@ -106,7 +106,8 @@ def told(reading: Reading, body: object, text: str) -> Fault:
         inner = inner["error"]
     said: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
     kind = " ".join(str(said[name]) for name in ("type", "code") if said.get(name))
-    what = _short(str(said.get("message") or text))
+    bare = inner if isinstance(inner, str) else said.get("error")
+    what = _short(str(said.get("message") or bare or text))
     if any(word in kind for word in _PASSING):
         return Busy("E3032", f"{reading.provider} broke its answer off: {what} ({kind})", retry_after=0.0)
     return NodeError("E3034", f"{reading.provider} broke its answer off: {what}" + (f" ({kind})" if kind else ""))
