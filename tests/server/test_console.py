@@ -123,6 +123,14 @@ async def test_what_is_not_below_its_path_is_passed_on(folder, path):
         assert 299 == (await http.get(path)).status_code
 
 
+async def test_a_browser_that_opens_the_bare_address_is_led_to_the_page(folder):
+    async with reached(alone(folder)) as http:
+        opened = await http.get("/", headers={"accept": "text/html,application/xhtml+xml;q=0.9"})
+        others = [await http.post("/", headers={"accept": "text/html"}), await http.get("/", headers={"accept": "*/*"})]
+    assert (307, "console/") == (opened.status_code, opened.headers["location"])
+    assert [299, 299] == [answer.status_code for answer in others]
+
+
 async def test_an_installation_without_the_files_says_so_and_how_to_mend_it(tmp_path):
     async with reached(alone(tmp_path / "nothing")) as http:
         answer = await http.get("/console/")

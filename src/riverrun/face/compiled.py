@@ -279,7 +279,8 @@ class CompiledGraph(Threaded):
         if self.checkpointer is not None and options.thread is not None:
             return await self._threads().begin(given, options, paced=paced)
         if self.checkpointer is not None and running.get() is None:
-            raise InputError("E2016", "the graph keeps threads, and the config names none", mend=MEND_THREAD)
+            mend = "Give a thread_id in config['configurable']."
+            raise InputError("E2016", "the graph keeps threads, and the config names none", mend=mend)
         goto = None
         if isinstance(given, Command):
             if given.resume is not None:

@@ -23,9 +23,8 @@ from riverrun.nodes.stream import Source, close
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-_LOOK_INTERVAL = 0.25  # seconds between two looks whether a loop is still there
 
-_LOOK_INTERVAL = 0.1  # seconds that a thread waits at a full queue without a look whether anybody still writes
+_LOOK_INTERVAL = 0.1  # seconds that a thread waits without a look whether the other side is still there
 
 
 async def to_callback(

@@ -2,7 +2,8 @@
 
 The files are built from `web/console` into `riverrun/_console` (`make console`) and shipped in the wheel. They are the
 same for everybody and tell of nobody's runs; what the page asks for goes through the same routes and the same gate as
-all other requests. A path that is no file is a place in the page, so it gets the page. It knows no runs and no routes.
+all other requests. A path that is no file is a place in the page, so it gets the page. A browser that opens the bare
+address of a server is led there. It knows no runs and no routes.
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ class Console:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
         below = _below(scope)
-        if below is None:
+        if below is None and not _is_opened(scope):
             await self._app(scope, receive, send)
             return
-        await self._answer(below, scope)(scope, receive, send)
+        await self._answer(below or "", scope)(scope, receive, send)
 
     def _answer(self, below: str, scope: Scope) -> Response:
         if scope["method"] not in {"GET", "HEAD"}:
@@ -112,6 +113,14 @@ def _below(scope: Scope) -> str | None:
     if path != PATH and not path.startswith(f"{PATH}/"):
         return None
     return str(path[len(PATH) :])
+
+
+def _is_opened(scope: Scope) -> bool:
+    """Say whether somebody opens the bare address of the server in a browser."""
+    if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        return False
+    bare = scope["path"].removeprefix(scope.get("root_path", "")) == "/"
+    return bare and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _read(folder: Traversable, prefix: str = "") -> list[tuple[str, _File]]:
