@@ -23,7 +23,7 @@ from riverrun.events.kinds import ErrorInfo
 from riverrun.graph.reducers import CONTROLS
 from riverrun.graph.state import Schema, State, settles
 
-Parents = tuple[tuple["Moment", int], ...]
+Parents = Sequence[tuple["Moment", int]]
 
 
 class Moment(Struct, eq=False):
@@ -59,6 +59,14 @@ class Moment(Struct, eq=False):
     ) -> Moment:
         """Give what an execution left behind to which every path goes through `origin`; the rest as its attributes."""
         return cls(exec_id, parents, state, writes, origin, error, origin.depth + 1)
+
+
+def joined(parents: Parents, moment: Moment, edge: int) -> Parents:
+    """Give these parents and one more; many are kept in a list, which grows without being copied each time."""
+    if isinstance(parents, list):
+        parents.append((moment, edge))
+        return parents
+    return [*parents, (moment, edge)]
 
 
 def meet(schema: Schema, parents: Parents) -> tuple[State, Moment, Parents]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from riverrun.events.kinds import Json
 from riverrun.graph.loops import LoopNest, Round
-from riverrun.graph.merge import Moment, Parents
+from riverrun.graph.merge import Moment, Parents, joined
 from riverrun.graph.policies import Join
 
 
@@ -78,7 +78,7 @@ class Schedule:
             self.live[live] = None
             self._count(number)
         elif live.parents[-1][0] is not parent:  # the edges that leave one execution come one after another
-            live.parents = (*live.parents, (parent, edge))
+            live.parents = joined(live.parents, parent, edge)
 
     def call(self, number: int, when: Round, parent: Moment, edge: int, arg: Json) -> None:
         """Note a call of a node with an input of its own.

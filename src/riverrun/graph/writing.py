@@ -79,9 +79,11 @@ class Writing:
         for update in updates:
             for name, value in update.items():
                 known = keys.get(name)
-                # Most writes are ordinary values of plain keys: one look-up says so (30 ns).
+                # Most writes are ordinary values: of plain keys, as one look-up says (30 ns), or for a reducer.
                 if type(value) in _ORDINARY and (known is None or known.reducer is None):
                     after[name] = value
+                elif known is not None and type(value) is list and not mistakable(value, reduced=True):
+                    after[name] = self.reduce(known, after, value)
                 else:
                     self.put(after, name, value)
         return after
