@@ -265,7 +265,7 @@ async def test_a_sync_node_that_takes_too_long_is_left_behind_and_counted():
         ctx.emit("late")
         return {"x": 1}
 
-    ride = await Ride(single(stuck, timeout=0.01)).begin()
+    ride = await Ride(single(stuck, timeout=0.2)).begin()
     await ride.task
     assert 1 == ride.pool.orphans
     go.set()
@@ -288,7 +288,7 @@ async def test_the_late_words_of_an_attempt_that_was_left_behind_are_not_those_o
         return {"x": 2}
 
     ride = await Ride(
-        single(node, timeout=TimeoutPolicy(run_timeout=0.05), retry_policy=RetryPolicy(**AT_ONCE))
+        single(node, timeout=TimeoutPolicy(run_timeout=0.25), retry_policy=RetryPolicy(**AT_ONCE))
     ).begin()
     log = await ride.end()
     assert (0, 2) == (kinds(log).count("custom"), ride.driver.machine.values()["x"])

@@ -132,15 +132,20 @@ async def test_a_shutdown_leaves_branches_that_no_lane_has_come_to():
 async def test_a_router_is_asked_in_a_task_that_bears_no_mark_of_what_its_node_did():
     marks = []
 
+    def task():
+        here = asyncio.current_task()
+        assert here is not None
+        return here
+
     async def node(state):
-        asyncio.current_task().cancel()
+        task().cancel()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return {"x": 1}
 
     async def router(state):
-        marks.append(asyncio.current_task().cancelling())
+        marks.append(task().cancelling())
         await asyncio.sleep(0)
         return END
 
