@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -93,6 +94,31 @@ async def test_a_branch_that_waits_holds_up_no_other(waiting):
     log = await drive(forked(**{f"n{number}": branch(number) for number in range(5)}))
     assert ("run.completed", 6) == (log[-1].type, kinds(log).count("node.completed"))
     assert (1 if waiting == 0 else 5) == len(tasks)  # who waits has its lane to itself
+
+
+@pytest.mark.parametrize("setter", range(4))
+@pytest.mark.parametrize("waits", [False, True])
+async def test_no_branch_sees_what_one_beside_it_put_into_a_context_variable(setter, waits):
+    whose = ContextVar("whose", default="nobody")
+    seen = {}
+
+    def branch(number):
+        async def node(state):
+            seen[number] = whose.get()
+            if number == setter:
+                whose.set(f"n{number}")
+            if waits:
+                await asyncio.sleep(0)
+
+        return node
+
+    async def fork(state):
+        whose.set("fork")
+
+    branches = {f"n{number}": branch(number) for number in range(4)}
+    edges = [(START, "fork"), *(("fork", name) for name in branches)]
+    await drive(graph(*edges, fork=fork, **branches).plan("graph"))
+    assert dict.fromkeys(range(4), "fork") == seen
 
 
 async def test_a_stop_cuts_off_branches_that_no_lane_has_come_to():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context as Variables
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Protocol
 
@@ -439,6 +440,21 @@ def current(who: str) -> Context:
 
 # Set for each execution by `riverrun.runs.perform`.
 running: ContextVar[Context | None] = ContextVar("riverrun-context", default=None)
+
+
+def unchanged(variables: Variables) -> bool:
+    """Say whether the context variables are here what they were, but for which node is running.
+
+    Args:
+        variables: As they were, in this context or in the one that it was made from.
+    """
+    here = copy_context()
+    if len(here) != len(variables):
+        return False
+    for variable, value in here.items():  # a loop: two or three are there, and each branch of a fork asks
+        if variable is not running and variables.get(variable, here) is not value:
+            return False
+    return True
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextvars import Context as Variables
+from contextvars import copy_context
 from typing import Any
 
 from riverrun.base.clock import Clock
@@ -23,7 +25,7 @@ from riverrun.graph.node import START, Node
 from riverrun.graph.step import AskRouters, CancelNode, DropNode, Failure, JudgeNode, RunNode
 from riverrun.runs.attempts import next_delay, run_by_policy
 from riverrun.runs.cache import InMemoryCache
-from riverrun.runs.context import Context, RunFacts
+from riverrun.runs.context import Context, RunFacts, unchanged
 from riverrun.runs.lanes import Lanes, Place
 from riverrun.runs.perform import Execution, Outcome, ask_routers, begin, check_json, describe, is_plain
 from riverrun.runs.points import reach
@@ -33,6 +35,7 @@ from riverrun.runs.watchdog import watchdog
 from riverrun.runs.writer import Writer
 
 Work = RunNode | AskRouters | JudgeNode
+Waiting = list[tuple[Work, Variables]]  # what a lane will do, each with the context variables that it is to see
 _START = Node(name=START, function=lambda state: state, manner="sync")  # whose routers may ask for a context too
 _AWAITED = ("async", "sync")
 _ENDS = (CancelNode, DropNode)  # a name: to make a union for every look takes 0.1 µs
@@ -130,18 +133,19 @@ class Driver(Voices):
 
     def _go_on(self) -> None:
         if self._lanes.open:  # else not begun: `run` will find the orders
-            waiting: list[Work] = []
+            waiting: Waiting = []
             following = self._next(waiting)
             self._push()
             self._spread(waiting)
             if following is not None:
                 self._lanes.start(following.exec_id, self._lane(following, waiting))
 
-    def _next(self, waiting: list[Work]) -> Work | None:
+    def _next(self, waiting: Waiting) -> Work | None:
         """Carry out what the machine ordered, and give the lane that asks its next piece of work.
 
         Where one node is followed by many, they wait for this lane: one that never waits itself runs them all. What it
-        does not get to in this turn of the loop gets lanes of its own (a task for each at once: 7 µs of a branch).
+        does not get to in this turn of the loop gets lanes of its own (a task for each at once: 7 µs of a branch); so
+        does what would see a context variable that a branch beside it has set.
         """
         orders, self.machine.commands = self.machine.commands, []
         work: list[Work] = []
@@ -153,15 +157,24 @@ class Driver(Voices):
         if len(work) > 1:
             if not waiting:
                 asyncio.get_running_loop().call_soon(self._spread, waiting)
-            waiting[:0] = work[:0:-1]  # the next one last; a deque would take 0.7 KiB of every lane
-        return work[0] if work else waiting.pop() if waiting else None
-
-    def _spread(self, waiting: list[Work]) -> None:
+            variables = copy_context()
+            # The next one last; a deque would take 0.7 KiB of every lane.
+            waiting[:0] = [(order, variables) for order in work[:0:-1]]
+        if work:
+            return work[0]
         while waiting:
-            order = waiting.pop()
-            self._lanes.start(order.exec_id, self._lane(order, []))
+            order, variables = waiting.pop()
+            if unchanged(variables):
+                return order
+            self._lanes.start(order.exec_id, self._lane(order, []), variables.copy())
+        return None
 
-    async def _lane(self, work: Work, waiting: list[Work]) -> None:
+    def _spread(self, waiting: Waiting) -> None:
+        while waiting:
+            order, variables = waiting.pop()
+            self._lanes.start(order.exec_id, self._lane(order, []), variables.copy())
+
+    async def _lane(self, work: Work, waiting: Waiting) -> None:
         task, lanes = asyncio.current_task(), self._lanes
         following: Work | None = work
         while following is not None:

@@ -107,12 +107,18 @@ class Lanes:
     def _open(self) -> None:
         self._failure, self.leaving, self.open = None, False, True
 
-    def start(self, exec_id: str, lane: Coroutine[Any, Any, None]) -> None:
-        """Start a lane at an execution."""
+    def start(self, exec_id: str, lane: Coroutine[Any, Any, None], variables: Variables | None = None) -> None:
+        """Start a lane at an execution.
+
+        Args:
+            exec_id: Which one.
+            lane: What it does.
+            variables: The context variables that it begins with, its own from then on; None: those of the caller.
+        """
         if not self.open:
             lane.close()
             return
-        task = asyncio.get_running_loop().create_task(lane)
+        task = asyncio.get_running_loop().create_task(lane, context=variables)
         before = self._places.get(exec_id)
         if before is None or before.task is not None:  # else it was told to end before it began
             self._places[exec_id] = Place(None)  # it is not there yet: cancelled now, it would never say so
