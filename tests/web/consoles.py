@@ -393,6 +393,30 @@ _NUMBERS = _count()
 PLAIN = "localStorage.setItem('riverrun.console', JSON.stringify({ form: 'plain', language: 'en', theme: 'light' }))"
 
 
+def answering(script: str) -> str:
+    """Put an answer of the test's own in place of one request of the page; the network stays as it is."""
+    return (
+        PLAIN
+        + "; const real = window.fetch; window.fetch = async (asked, more) => {"
+        + "const url = new URL(asked instanceof Request ? asked.url : asked, location.href);"
+        + "const answer = (body, status, type) => new Response(body, { status, headers: { 'content-type': type } });"
+        + script
+        + "; return real(asked, more); }"
+    )
+
+
+def button(text: str) -> str:
+    """Name a button by what stands on it."""
+    return f"button:has-text('{text}')"
+
+
+async def errors(tab: Tab) -> list[str]:
+    """Give what failed in a page, by its own account; it must have asked nobody else for anything."""
+    heard = await tab.tell("heard")
+    assert [] == heard["foreign"]
+    return [error for error in heard["errors"] if "Failed to load resource" not in error]
+
+
 # --- what both need ---
 
 

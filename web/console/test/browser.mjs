@@ -82,6 +82,15 @@ const COMMANDS = {
     told.session ??= await page(tab).context().newCDPSession(page(tab));
     return await told.session.send(method, params ?? {});
   },
+  watch: async ({ tab }) => void (await browser.startTracing(page(tab), { categories: ["toplevel", "__metadata"] })),
+  watched: async () => {
+    // Processor time of each task of the page's main thread, in ms: what other work there is on the machine is not in it.
+    const { traceEvents } = JSON.parse(String(await browser.stopTracing()));
+    const mains = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
+    const threads = new Set(mains.map(({ pid, tid }) => `${pid} ${tid}`));
+    const tasks = traceEvents.filter(({ name, ph, pid, tid }) => ph === "X" && name.endsWith("RunTask") && threads.has(`${pid} ${tid}`));
+    return tasks.map(({ tdur }) => (tdur ?? 0) / 1000).filter((ms) => ms >= 5).sort((one, other) => other - one);
+  },
   axe: async ({ tab }) => {
     // Through the browser's own door: the policy of the page lets no script in.
     await page(tab).evaluate(readFileSync(AXE, "utf8"));

@@ -10,8 +10,11 @@ import { AT_A_TIME, RiverrunError, breath, isTerminal, liveRun, type Client, typ
 import { Picture } from "./picture";
 import { Lag, UNTOUCHED, changed, shown, type Standing, type Truth } from "./truth";
 
-/** Milliseconds between two looks while there is much to take. */
+/** Milliseconds between two looks while there is much to take, and while there is very much: each look costs as well. */
 const SHOWN = 100;
+const CATCHING = 300;
+/** So many events are very much. */
+const FAR = 1_000;
 /** So many events may wait to be taken: of those that the live run has let go of each would have to be fetched again. */
 const WAITING = 4_000;
 
@@ -50,6 +53,7 @@ export class Reading {
   private ahead: Ahead | null = null;
   private filling = false;
   private behind = false;
+  private due: ReturnType<typeof setTimeout> | undefined;
   /** When it was told last, in ms. */
   private toldAt = Number.NEGATIVE_INFINITY;
 
@@ -192,11 +196,15 @@ export class Reading {
   private stopLooking(): void {
     this.leave?.();
     this.leave = null;
+    clearTimeout(this.due);
+    this.due = undefined;
     window.removeEventListener("online", this.tell);
     window.removeEventListener("offline", this.tell);
   }
 
   private readonly tell = (): void => {
+    clearTimeout(this.due);
+    this.due = undefined;
     this.version += 1;
     this.toldAt = performance.now();
     for (const listener of [...this.listeners]) listener();
@@ -209,13 +217,21 @@ export class Reading {
     if (this.view !== null && this.view !== source.view) this.forget();
     this.view = source.view;
     const before = this.live.place;
+    const silent = this.live.view.chunks === 0;
     if (before < source.dropped) void this.fill();
     else if (!this.takeSome(source)) this.goOn();
     this.connected(source.connection);
     if (this.live.place > before) this.arrived();
-    // While there is much to take what is shown goes on in beats as ever.
-    if (!this.behind || performance.now() - this.toldAt >= SHOWN) this.tell();
+    this.show(silent && this.live.view.chunks > 0);
   };
+
+  /** Tell what was taken, now or soon. */
+  private show(first: boolean): void {
+    const far = this.live.place + FAR < this.head;
+    const wait = this.toldAt + (far ? CATCHING : this.behind ? SHOWN : 0) - performance.now();
+    if (first || wait <= 0) this.tell();
+    else this.due ??= setTimeout(this.tell, wait);
+  }
 
   /** Take events for a while; gives whether that was all. */
   private takeSome({ dropped, events }: LiveRun): boolean {
