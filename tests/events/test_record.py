@@ -7,7 +7,7 @@ import pytest
 from riverrun.base.errors import NodeError, ProtocolFault
 from riverrun.events.codec import encode
 from riverrun.events.kinds import Custom
-from riverrun.events.record import Record
+from riverrun.events.record import Record, lines
 from tests.events.samples import RUN, SAMPLES
 
 
@@ -43,3 +43,12 @@ def test_a_record_of_what_is_not_json_is_refused_when_the_bytes_are_asked_for():
 
 def test_a_record_shows_its_seq_and_its_json():
     assert "Record(3, b'{}')" == repr(Record(3, data=b"{}"))
+
+
+def test_the_bytes_of_many_are_those_of_each_whichever_of_them_were_made():
+    records = [
+        Record(event.seq, event) if place % 2 else Record(event.seq, data=encode(event))
+        for place, event in enumerate(SAMPLES)
+    ]
+    assert [encode(event) for event in SAMPLES] == lines(records) == lines(records)
+    assert [] == lines([])

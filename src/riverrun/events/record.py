@@ -5,6 +5,8 @@ In process nobody asks for bytes, over HTTP nobody asks for objects; all readers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from riverrun.events.codec import decode, encode
@@ -56,3 +58,9 @@ class Record(_Cells, gc=False, eq=False):
 
     def __repr__(self) -> str:
         return f"Record({self.seq}, {self.data!r})"
+
+
+def lines(records: Sequence[Record]) -> list[bytes]:
+    """Give the JSON of many events: what `data` is of each, in half the time where all of it is at hand."""
+    data: list[bytes] = list(map(_data_of, records))
+    return [record.data for record in records] if None in data else data

@@ -14,12 +14,14 @@ It knows ASGI (scope, receive, send); it does not know a framework, a route or a
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 from riverrun.events.ending import Close
-from riverrun.events.record import Record
+from riverrun.events.record import Record, lines
 from riverrun.log.store import RunKey
 
 Message = MutableMapping[str, Any]  # what ASGI calls an event; here that word is taken
@@ -300,14 +302,14 @@ def portions(records: list[Record], limit_bytes: int) -> Iterator[list[Record]]:
     Yields:
         All records in their order.
     """
-    start = size = 0
-    for index, record in enumerate(records):
-        length = len(record.data)
-        if size and size + length > limit_bytes:
-            yield records[start:index]
-            start, size = index, 0
-        size += length
-    yield records[start:] if start else records
+    ends = list(accumulate(map(len, lines(records))))
+    start = before = 0
+    while start < len(records):
+        end = max(start + 1, bisect_right(ends, before + limit_bytes, start))
+        yield records[start:end]
+        start, before = end, ends[end - 1]
+    if not records:
+        yield records
 
 
 async def _watch(receive: Receive, connection: Connection) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from riverrun.base.errors import ConnectionFault
 from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
+from riverrun.events.record import lines
 from riverrun.log.store import Page
 from riverrun.runs.reader import news
 from riverrun.transports.place import Attached, is_last
@@ -138,9 +139,10 @@ def _fitting(page: Page, limit: int, pace: Pace) -> tuple[Page, int]:
     records = next(portions(page.records, pace.page_bytes))
     if len(records) < len(page.records):
         return page._replace(records=records), len(records)
-    if len(records) < limit or 2 * sum(len(record.data) for record in records) > pace.page_bytes:
+    most = pace.page_events
+    if len(records) < limit or limit >= most or 2 * sum(map(len, lines(records))) > pace.page_bytes:
         return page, limit
-    return page, min(2 * limit, pace.page_events)
+    return page, min(2 * limit, most)
 
 
 class _Writer:

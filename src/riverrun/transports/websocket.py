@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol
 from riverrun.base.errors import Busy, ConnectionFault, Fault, InputError, RiverrunError
 from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
+from riverrun.events.record import lines
 from riverrun.log.store import Page
 from riverrun.transports.place import Attached, attach, is_last
 from riverrun.transports.serve import Connection, Message, Pace, Reach, Reader, Readers, Receive, Send, portions
@@ -327,9 +328,10 @@ class Socket:
         records = next(portions(page.records, frame_bytes))
         if len(records) < len(page.records):
             return page._replace(records=records), len(records)
-        if len(records) < limit or 2 * sum(len(record.data) for record in records) > frame_bytes:
+        most = self._pace.page_events
+        if len(records) < limit or limit >= most or 2 * sum(map(len, lines(records))) > frame_bytes:
             return page, limit
-        return page, min(2 * limit, self._pace.page_events)
+        return page, min(2 * limit, most)
 
     async def _refuse(self, name: str | None, error: RiverrunError) -> None:
         self._verbs.note(error)
