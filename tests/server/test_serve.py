@@ -95,6 +95,16 @@ def test_a_store_that_cannot_be_opened_ends_it_before_it_begins():
         serve(create_app({}, store="sqlite:////dev/null/runs.db"), port=0, announce=pytest.fail)
 
 
+def test_while_it_serves_what_was_loaded_is_out_of_the_collectors_sight(tmp_path):
+    told = PROGRAM.replace("print(url", "print(url, gc.get_freeze_count()").replace('"closed"', "gc.get_freeze_count()")
+    command = [sys.executable, "-c", "import gc\n" + told, f"sqlite:///{tmp_path / 'runs.db'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as server:
+        assert server.stdout
+        assert 10_000 < int(server.stdout.readline().split()[1])
+        server.terminate()
+        assert 0 == int(server.stdout.readline())
+
+
 def test_an_address_is_told_as_a_url():
     with listen("localhost", 0) as listener:
         assert url_of(listener).startswith("http://")
