@@ -18,12 +18,13 @@ import logging
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from riverrun.base.errors import Busy, ConnectionFault, Fault, InputError, RiverrunError
+from riverrun.base.errors import Busy, ConnectionFault, CursorError, Fault, InputError, RiverrunError
 from riverrun.base.ids import jitter
 from riverrun.events.ending import Close
 from riverrun.events.record import lines
 from riverrun.log.store import Page
-from riverrun.transports.place import Attached, attach, is_last
+from riverrun.runs.reader import news
+from riverrun.transports.place import Attached, is_last, told
 from riverrun.transports.serve import Connection, Message, Pace, Reach, Reader, Readers, Receive, Send, portions
 from riverrun.transports.wish import Stride, Wish
 from riverrun.wire import ws
@@ -303,7 +304,11 @@ class Socket:
                 await asyncio.sleep(rested - self._now())
         async with self._turn:
             # PROTOCOL.md §12: "reads what it sends next only when its turn has come"
-            return await self._write(way, await attach(store, key, str(after), limit), limit)
+            try:
+                page = await store.read(key, after, limit)
+            except CursorError as error:
+                raise await told(error, store, key) from None
+            return await self._write(way, Attached(store, key, after, page), limit)
 
     async def _write(self, way: _Way, attached: Attached, limit: int) -> _Step:
         """Write events in one frame, in its turn. Nothing that was written is held on to."""
@@ -356,7 +361,8 @@ async def _more(attached: Attached) -> None:
     Raises:
         ConnectionFault: E5002, it has ended without a terminal event.
     """
-    async with attached.onward(limit=1, idle_interval=_FOREVER) as pages:
-        async for _ in pages:
-            return
-    raise ConnectionFault("E5002", "the log stopped without a terminal event", where=f"run {attached.key.run}")
+    store, key, after, page = attached
+    head = None if page.status == "ended" else page.head
+    found = await news(store, key, after, head=head, limit=1, idle_interval=_FOREVER)
+    if found is not None and not found.records:
+        raise ConnectionFault("E5002", "the log stopped without a terminal event", where=f"run {key.run}")
