@@ -30,6 +30,7 @@ def test_the_seeds_that_once_found_something(tally):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 250 worlds beside other work, as in `make soak`
 @pytest.mark.parametrize("seeds", chunks(), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_many_seeds(seeds, tally):
     live_through(seeds, tally)
