@@ -19,7 +19,7 @@ from typing import Annotated, TypedDict
 
 from riverrun.graph.build import GraphBuilder
 from riverrun.graph.node import END, START
-from riverrun.runs import checkpoints, driver, lease, points, writer
+from riverrun.runs import points
 from riverrun.runs.service import RunService
 from riverrun.runs.settings import RunSettings
 from riverrun.stores.sqlite import SqliteStore
@@ -122,8 +122,9 @@ def begin(store, folder, point):
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         armed = points.arm("" if point == "-" else point)
-        for room in (writer, lease, checkpoints, driver, points):
-            room.reach = armed  # type: ignore[attr-defined]  # each has its own name for it
+        for module in list(sys.modules.values()):  # each that has points has a name of its own for it
+            if module.__name__.startswith("riverrun.runs.") and hasattr(module, "reach"):
+                module.reach = armed  # type: ignore[attr-defined]
         asyncio.run(work(store, folder))
     finally:
         os._exit(1)

@@ -94,8 +94,8 @@ def test_thoughts_go_back_in_their_order_at_their_places_and_never_last_or_alone
     back = [each for each in blocks if each["wanted"]] if said else []
     assert back == [each for each in sent if "text" in each]
     assert not sent or sent[-1] == said[-1]
-    if len({index for index, _ in places}) == len(places) == len(back):  # as an answer of a provider has them
-        indices = [each.get("index", 0) for each in back]
+    indices = [each.get("index", 0) for each in back]
+    if len({*indices}) == len(places) == len(back):  # as an answer of a provider has them
         assert [min(i, count - 1 + n) for n, i in enumerate(indices)] == [sent.index(each) for each in back]
 
 
