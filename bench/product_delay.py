@@ -16,6 +16,7 @@ from bench.servers import serving
 from bench.sources import AGENTS, Words
 from riverrun import START, CompiledGraph, StateGraph
 from riverrun.agents.adopt import adopt
+from riverrun.base.errors import LoadError
 from riverrun.events.kinds import NodeChunk
 
 Read = Callable[[int], AsyncGenerator[str, None]]
@@ -58,7 +59,7 @@ def _sources() -> dict[str, Callable[[], Any]]:
     for name, opened in _OPENERS.items():
         try:
             found[name] = opened()
-        except ModuleNotFoundError:
+        except (ModuleNotFoundError, LoadError):  # of the library itself, or as we say it
             continue  # the remark of the figure says so
     return found
 

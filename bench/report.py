@@ -43,6 +43,8 @@ How to read it:
 * Whether a figure is *flat* is judged inside each sample: what a node costs at a length, less the start of the run,
   divided by the middle of the four. `asyncio` alone shows how much of that is noise.
 * Where a figure has two values for Riverrun, the second is that of its client, the first that of a thin reader.
+* *delay* knows ten kinds of sources and takes those whose libraries are there; all are in the environment of the tests,
+  where its lines were taken (`.venv/bin/python -m bench --quick delay`).
 * The bare limit is the same work without a runtime: `asyncio` alone, or SQLite alone.
 """
 
