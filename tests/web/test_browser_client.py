@@ -438,7 +438,7 @@ async def test_seven_tabs_read_through_one_connection_and_the_next_leads_when_a_
 
 async def lead_of(browser, tabs):
     """Wait until one tab alone says that it holds the connection: what each knows of that follows its messages."""
-    leads = []
+    leads: list[str] = []
     async with asyncio.timeout(30):
         while 1 != len(leads):
             leads = [tab for tab in tabs if not (await browser.state(tab))["shared"]]
