@@ -54,12 +54,12 @@ async def test_parallel_nodes_run_in_lanes_of_their_own_and_their_streams_interl
     assert ["one 0", "other 1", "one 2", "other 3"] == values(log)
 
 
-def forked(**branches):
+async def nothing(state):
+    return {}
+
+
+def forked(fork=nothing, **branches):
     """A graph in which one node is followed by all the others."""
-
-    async def fork(state):
-        return {}
-
     edges = [(START, "fork"), *(("fork", name) for name in branches)]
     return graph(*edges, fork=fork, **branches).plan("graph")
 
@@ -115,9 +115,7 @@ async def test_no_branch_sees_what_one_beside_it_put_into_a_context_variable(set
     async def fork(state):
         whose.set("fork")
 
-    branches = {f"n{number}": branch(number) for number in range(4)}
-    edges = [(START, "fork"), *(("fork", name) for name in branches)]
-    await drive(graph(*edges, fork=fork, **branches).plan("graph"))
+    await drive(forked(fork, **{f"n{number}": branch(number) for number in range(4)}))
     assert dict.fromkeys(range(4), "fork") == seen
 
 

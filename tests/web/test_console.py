@@ -10,24 +10,9 @@ import asyncio
 import pytest
 
 from riverrun.testing.proxy import Break, Faults, Proxy
-from tests.web.consoles import PLAIN, Browser, built, chromium, context, hosting, said
-from tests.web.node import found
+from tests.web.consoles import PLAIN, context, hosting, said
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium, and the console built."""
-    node, program = found(), chromium()
-    if node is None:
-        pytest.skip("allowed: there is no Node here, neither from its Python wheel nor on the PATH")
-    if program is None:
-        pytest.skip("allowed: there is no Chromium here; install the package chromium")
-    assert "" == built(node)
-    one = Browser(node, program)
-    yield one
-    one.end()
 
 
 @pytest.fixture

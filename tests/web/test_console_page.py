@@ -7,42 +7,9 @@ import json
 import pytest
 
 from riverrun.log.jsonl import read_log
-from tests.web.consoles import PLAIN, Browser, answering, built, button, chromium, context, errors, hosting, said
-from tests.web.node import found
+from tests.web.consoles import PLAIN, answering, button, context, errors, said
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium, and the console built."""
-    node, program = found(), chromium()
-    if node is None:
-        pytest.skip("allowed: there is no Node here, neither from its Python wheel nor on the PATH")
-    if program is None:
-        pytest.skip("allowed: there is no Chromium here; install the package chromium")
-    assert "" == built(node)
-    one = Browser(node, program)
-    yield one
-    one.end()
-
-
-@pytest.fixture
-def tabs(browser):
-    """Opens tabs of a reader that shows plain text."""
-    with context(browser) as open_tab:
-
-        async def opened(url, before=PLAIN):
-            return await open_tab(url, before)
-
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def host():
-    """A server."""
-    with hosting("memory:", heartbeat_interval=1.0) as one:
-        yield one
 
 
 HEADER = '{"riverrun": "log", "version": 1}\n'

@@ -12,42 +12,9 @@ from riverrun.log.store import RunKey
 from riverrun.server import Principal
 from riverrun.stores.memory import MemoryStore
 from riverrun.testing.proxy import Faults, Proxy
-from tests.web.consoles import PLAIN, Browser, answering, built, button, chromium, context, errors, hosting, said
-from tests.web.node import found
+from tests.web.consoles import PLAIN, answering, button, context, errors, hosting, said
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium, and the console built."""
-    node, program = found(), chromium()
-    if node is None:
-        pytest.skip("allowed: there is no Node here, neither from its Python wheel nor on the PATH")
-    if program is None:
-        pytest.skip("allowed: there is no Chromium here; install the package chromium")
-    assert "" == built(node)
-    one = Browser(node, program)
-    yield one
-    one.end()
-
-
-@pytest.fixture
-def tabs(browser):
-    """Opens tabs of a reader that shows plain text."""
-    with context(browser) as open_tab:
-
-        async def opened(url, before=PLAIN):
-            return await open_tab(url, before)
-
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def host():
-    """A server."""
-    with hosting("memory:", heartbeat_interval=1.0) as one:
-        yield one
 
 
 async def test_a_run_that_failed_says_why_where_and_what_to_do(host, tabs):
